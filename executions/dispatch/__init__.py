@@ -1,0 +1,1 @@
+"""The shell around the brain: the only part that speaks Redis and Celery."""

@@ -1,0 +1,1 @@
+"""What live pages are told."""

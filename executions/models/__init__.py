@@ -1,0 +1,33 @@
+"""Every table; import models from here."""
+
+from executions.models.groups import Requirement, Task, TaskGroup
+from executions.models.limits import Resource, TaskType, Team
+from executions.models.runs import (
+    Attempt,
+    AttemptOutput,
+    Command,
+    CommandVerb,
+    Demand,
+    Execution,
+    Leadership,
+    TaskRun,
+    WorkerProcess,
+)
+
+__all__ = [
+    "Attempt",
+    "AttemptOutput",
+    "Command",
+    "CommandVerb",
+    "Demand",
+    "Execution",
+    "Leadership",
+    "Requirement",
+    "Resource",
+    "Task",
+    "TaskGroup",
+    "TaskRun",
+    "TaskType",
+    "Team",
+    "WorkerProcess",
+]

@@ -1,0 +1,1 @@
+"""The brain: pure, given time and randomness, knows no framework."""

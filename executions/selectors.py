@@ -1,0 +1,1 @@
+"""Every read; each through visible_to(user)."""

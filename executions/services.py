@@ -1,0 +1,1 @@
+"""The verbs: all writes that people cause."""

@@ -1,0 +1,1 @@
+"""Spec text to model nouns; every error with its place."""
