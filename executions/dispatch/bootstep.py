@@ -1,0 +1,72 @@
+"""Makes Celery workers carry the dispatcher (`--dispatcher`) and lanes (unless `--no-lanes`)."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import click
+from celery import Celery, bootsteps
+
+from executions.dispatch import lanes
+from executions.dispatch.bus import default_bus
+from executions.dispatch.dispatcher import Dispatcher
+from executions.dispatch.worker import LaneWorker
+
+JOIN_S = 20.0
+
+
+class DispatcherStep(bootsteps.StartStopStep):
+    """Runs the dispatcher in a thread of this worker."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, parent: Any, *, dispatcher: bool = False, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self.enabled = dispatcher
+
+    def start(self, parent: Any) -> None:  # noqa: ARG002 (Celery's signature)
+        """Begin to serve."""
+        self._dispatcher = Dispatcher(default_bus())
+        self._thread = threading.Thread(target=self._dispatcher.run, name="dispatcher", daemon=True)
+        self._thread.start()
+
+    def stop(self, parent: Any) -> None:  # noqa: ARG002
+        """Hand the lead over."""
+        self._dispatcher.stop()
+        self._thread.join(JOIN_S)
+
+
+class LanesStep(bootsteps.StartStopStep):
+    """Makes this worker take assignments."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, parent: Any, *, no_lanes: bool = False, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self.enabled = not no_lanes
+
+    def start(self, parent: Any) -> None:
+        """Announce the worker."""
+        hostname = parent.hostname
+        self._worker = LaneWorker(
+            default_bus(), parent.concurrency, lambda: lanes.start_lane(hostname)
+        )
+        lanes.serving = self._worker
+        self._worker.start()
+
+    def stop(self, parent: Any) -> None:  # noqa: ARG002
+        """Drain."""
+        self._worker.drain()
+        lanes.serving = None
+
+
+def install(app: Celery) -> None:
+    """Teach a Celery application the two options and the two steps."""
+    app.user_options["worker"].add(
+        click.Option(["--dispatcher"], is_flag=True, help="Carry the dispatcher.")
+    )
+    app.user_options["worker"].add(
+        click.Option(["--no-lanes"], is_flag=True, help="Take no assignments.")
+    )
+    app.steps["worker"].update((DispatcherStep, LanesStep))

@@ -1,0 +1,276 @@
+"""The loop around the brain: collect, decide, commit, send.
+
+Commit or forget: whatever goes wrong between two commits, the machine is thrown away and loaded
+again from the database. Nothing is ever recomputed from Redis.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import threading
+import time
+from collections import defaultdict
+from typing import Any
+
+import structlog
+from django.db import Error as DatabaseError
+from django.db import close_old_connections, connection
+from django.db.models.functions import Now
+
+from executions.dispatch.bus import Bus, BusDownError, Message
+from executions.dispatch.inbox import Batch, take_commands, take_messages
+from executions.dispatch.lease import Lease, StaleTermError
+from executions.dispatch.live import FanOut, LiveFeed, WaitBook
+from executions.dispatch.roster import Roster
+from executions.dispatch.rows import StaleRowError
+from executions.dispatch.store import AttemptAddress, Committed, Store
+from executions.models import Attempt, Command
+from executions.models.snapshots import site_limits
+from executions.scheduling.machine import Machine
+from executions.scheduling.messages import (
+    AttemptLost,
+    AttemptReturned,
+    LimitsChanged,
+    Tick,
+    WakeAt,
+    WorkersChanged,
+)
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S = 2.0
+"""How often the database is looked into although nobody said that there is news."""
+RESEND_AFTER_S = 2.0
+RESEND_LIMIT_S = 30.0
+MISSED_LIMIT = 3
+STANDBY_S = 1.0
+
+
+class Clock:
+    """Epoch seconds that never go back: the wall clock at the start, then the monotonic one."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        return time.monotonic() + self._offset
+
+
+class Leader:
+    """What one term of leadership remembers; made anew after anything went wrong."""
+
+    def __init__(self, lease: Lease, bus: Bus, feed: LiveFeed, clock: Clock) -> None:
+        self._lease = lease
+        self._bus = bus
+        self._feed = feed
+        self._clock = clock
+        self._store = Store(lease)
+        self._machine = Machine(jitter=random.SystemRandom().random)
+        self._roster = Roster(bus, time.monotonic)
+        self._waits = WaitBook()
+        self._limits: dict[Any, int] | None = None
+        self._slots: dict[str, int] | None = None
+        self._look_at = float("-inf")
+        self._wake_at = float("inf")
+        self._unsent: defaultdict[str, Message] = defaultdict(dict)
+
+    def step(self, timeout_s: float) -> None:
+        """One cycle. Raises what makes this leader unusable."""
+        messages = self._collect(timeout_s)
+        now = self._clock.now()
+        if self._lease.is_due():
+            self._lease.renew()
+        batch = Batch(must_look=now >= self._look_at or any(m["type"] == "wake" for m in messages))
+        if batch.must_look:
+            self._load(batch)
+        take_messages(batch, messages, self._store, self._roster, now)
+        if batch.must_look:
+            self._look(batch, now)
+        if now >= self._wake_at:
+            batch.events.append(Tick())
+        if batch.events or batch.handled or batch.progress or now >= self._waits.due_at():
+            self._decide(batch, now)
+        self._send(batch)
+        self._feed.flush(now, self._usage)
+
+    def _collect(self, timeout_s: float) -> list[Message]:
+        now = self._clock.now()
+        due = min(self._wake_at, self._look_at, self._feed.due_at(), self._waits.due_at())
+        try:
+            return self._bus.events_take(max(min(timeout_s, due - now), 0.0))
+        except BusDownError:
+            self._roster.blind()
+            time.sleep(min(timeout_s, 0.5))
+            return []
+
+    def _load(self, batch: Batch) -> None:
+        """Take up every open execution not known yet; at first that is all there are."""
+        for pk in self._store.unknown_open():
+            batch.events.append(self._store.load(pk))
+
+    def _look(self, batch: Batch, now: float) -> None:
+        """Look into the database: limits, workers, commands; then hold attempts against workers."""
+        self._look_at = now + LOOK_EVERY_S
+        limits = dict(site_limits())
+        if limits != self._limits:
+            self._limits = limits
+            batch.events.insert(0, LimitsChanged(limits))
+        self._roster.refresh()
+        slots = self._roster.slots()
+        if slots != self._slots:
+            self._slots = slots
+            batch.events.insert(0, WorkersChanged(slots))
+        waiting = Command.objects.filter(handled_at=None).select_related("attempt").order_by("id")
+        take_commands(batch, waiting, self._store, now)
+        self._reconcile(batch)
+        self._release_claims(batch)
+
+    def _reconcile(self, batch: Batch) -> None:
+        """Hold every live attempt against its worker: gone, never told, forgotten, stopping."""
+        mono = time.monotonic()
+        for address in self._store.attempts.values():
+            if not address.worker or address.token in batch.ended:
+                continue
+            worker = self._roster.workers.get(address.worker)
+            if worker is None:
+                batch.events.append(
+                    AttemptReturned(*address.key, started=False)
+                    if address.started_at is None
+                    else AttemptLost(*address.key)
+                )
+                continue
+            if address.is_stopping and mono - address.sent_at > RESEND_AFTER_S:
+                address.sent_at = mono
+                self._say(address.worker, "stop", [address.token])
+            if worker.holds is None or worker.heard_at - address.sent_at < RESEND_AFTER_S:
+                continue
+            if address.token in worker.holds:
+                address.missed = 0
+            elif address.started_at is None:
+                pause = min(RESEND_AFTER_S * 2**address.sends, RESEND_LIMIT_S)
+                if mono - address.sent_at > pause:
+                    self._assign(address)
+            else:
+                address.missed += 1
+                if address.missed > MISSED_LIMIT:
+                    batch.events.append(AttemptLost(*address.key))
+
+    def _release_claims(self, batch: Batch) -> None:
+        """External work whose taker went silent is lost to them."""
+        late = Attempt.objects.filter(worker="", released_at=None, claim_deadline__lt=Now())
+        for token in late.values_list("token", flat=True):
+            if address := self._store.attempts.get(token):
+                batch.events.append(AttemptLost(*address.key))
+
+    def _decide(self, batch: Batch, now: float) -> None:
+        decision = self._machine.handle(batch.events, now)
+        for change in decision.waits:
+            self._waits.add(change)
+        for instruction in decision.instructions:
+            if isinstance(instruction, WakeAt):
+                self._wake_at = instruction.at
+        committed = self._store.commit(
+            decision,
+            now=now,
+            endings=batch.endings,
+            waits=self._waits.take(now),
+            progress=batch.progress,
+            handled=batch.handled,
+        )
+        self._after_commit(committed)
+
+    def _after_commit(self, committed: Committed) -> None:
+        for addresses in committed.assignments.values():
+            for address in addresses:
+                self._assign(address)
+        for worker, stopping in committed.stops.items():
+            for address in stopping:
+                address.sent_at = time.monotonic()
+            self._say(worker, "stop", [address.token for address in stopping])
+        closed = {execution.public_id: execution for execution in committed.closed}
+        for public_id, changes in committed.changes.items():
+            execution = closed.get(public_id) or self._store.executions[public_id]
+            self._feed.add(execution, changes)
+        for public_id in closed:
+            self._waits.forget(public_id)
+
+    def _assign(self, address: AttemptAddress) -> None:
+        address.sent_at = time.monotonic()
+        address.sends += 1
+        run = [address.token, address.execution_pk, address.position, address.key[2]]
+        self._say(address.worker, "run", [run])
+
+    def _say(self, worker: str, what: str, items: list[Any]) -> None:
+        self._unsent[worker].setdefault(what, []).extend(items)
+
+    def _send(self, batch: Batch) -> None:
+        for worker, tokens in batch.confirmed.items():
+            self._say(worker, "ended", tokens)
+        if not self._unsent:
+            return
+        try:
+            self._bus.tell(self._unsent)
+        except BusDownError:
+            self._roster.blind()  # what matters is sent again by _reconcile
+        self._unsent.clear()
+
+    def _usage(self) -> dict[str, list[int]]:
+        waiting = self._waits.waiting()
+        return {
+            key: [used, limit, waiting.get(key, 0)]
+            for key, (used, limit) in self._machine.usage().items()
+            if "/" not in key
+        }
+
+
+class Dispatcher:
+    """Waits for the lease, leads while it holds, starts over when anything goes wrong."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._clock = Clock()
+        self._lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(32):08x}")
+        self._fan_out = FanOut()
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Serve until `stop`."""
+        while not self._stopping.is_set():
+            try:
+                if self._lease.is_trusted() or self._lease.acquire():
+                    self._lead()
+                else:
+                    self._stopping.wait(STANDBY_S)
+            except (StaleTermError, StaleRowError, DatabaseError) as error:
+                log.warning("dispatcher starts over", error=f"{type(error).__name__}: {error}")
+                self._stopping.wait(STANDBY_S)
+            except Exception:
+                log.exception("dispatcher starts over")
+                self._stopping.wait(STANDBY_S)
+            finally:
+                close_old_connections()
+        self._quit()
+
+    def _lead(self) -> None:
+        log.info("dispatcher leads", term=self._lease.term)
+        feed = LiveFeed(self._fan_out.send)
+        leader = Leader(self._lease, self._bus, feed, self._clock)
+        while not self._stopping.is_set() and self._lease.is_trusted():
+            leader.step(timeout_s=0.5)
+
+    def _quit(self) -> None:
+        try:
+            self._lease.release()
+        except DatabaseError as error:
+            log.warning("lease not released", error=str(error))
+        finally:
+            connection.close()
+            self._fan_out.close()
+
+    def stop(self) -> None:
+        """Ask `run` to return soon; may be called from any thread."""
+        self._stopping.set()
+        self._bus.wake()

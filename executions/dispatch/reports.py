@@ -1,0 +1,108 @@
+"""A worker's voice: what happened to its attempts, sent in batches, kept until confirmed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+
+from executions.dispatch.bus import Bus, BusDownError, Message
+
+GATHER_S = 0.005
+"""How long a start waits for company: a task over before that is told once, not twice."""
+REPEAT_AFTER_S = 5.0
+PAUSE_S = 0.5
+
+
+class Reporter:
+    """Sends reports from a thread of its own; ends (all but starts and progress) are kept."""
+
+    def __init__(self, bus: Bus, worker: str) -> None:
+        self._bus = bus
+        self._worker = worker
+        self._lock = threading.Condition()
+        self._new: list[Message] = []
+        self._is_urgent = False
+        self._unconfirmed: dict[str, tuple[float, Message]] = {}
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def say(self, report: Message) -> None:
+        """Send soon: a start or progress, of which nothing is kept."""
+        with self._lock:
+            self._new.append(report)
+            self._lock.notify()
+
+    def say_end(self, report: Message) -> None:
+        """Send at once and again until confirmed: the end of an attempt."""
+        with self._lock:
+            self._unconfirmed[report["token"]] = (time.monotonic(), report)
+            self._new.append(report)
+            self._is_urgent = True
+            self._lock.notify()
+
+    def confirm(self, tokens: Iterable[str]) -> None:
+        """These ends are in the database."""
+        with self._lock:
+            for token in tokens:
+                self._unconfirmed.pop(token, None)
+            self._lock.notify_all()
+
+    def unconfirmed(self) -> list[str]:
+        """Tokens whose ends are not known to be recorded."""
+        with self._lock:
+            return list(self._unconfirmed)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until every end is confirmed; whether that came to be."""
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._unconfirmed, timeout_s)
+
+    def close(self) -> None:
+        """Send what is left once, and end the thread."""
+        with self._lock:
+            self._closing = True
+            self._lock.notify_all()
+        self._thread.join(2 * PAUSE_S + 10)
+
+    def _run(self) -> None:
+        while True:
+            reports = self._gather()
+            if reports and not self._send(reports):
+                time.sleep(PAUSE_S)
+            with self._lock:
+                if self._closing and not self._new:
+                    return
+
+    def _gather(self) -> list[Message]:
+        with self._lock:
+            if not self._new and not self._closing:
+                self._lock.wait(REPEAT_AFTER_S / 2)
+            if self._new and not self._is_urgent and not self._closing:
+                self._lock.wait_for(lambda: self._is_urgent or self._closing, GATHER_S)
+            reports, self._new, self._is_urgent = self._new, [], False
+            now = time.monotonic()
+            for token, (sent_at, report) in self._unconfirmed.items():
+                if now - sent_at > REPEAT_AFTER_S:
+                    self._unconfirmed[token] = (now, report)
+                    reports.append(report)
+        return _without_told_starts(reports)
+
+    def _send(self, reports: list[Message]) -> bool:
+        try:
+            self._bus.report(
+                {"type": "reports", "worker": self._worker, "at": time.time(), "reports": reports}
+            )
+        except BusDownError:
+            return False  # starts are told by their ends, ends are sent again
+        return True
+
+
+def _without_told_starts(reports: list[Message]) -> list[Message]:
+    """Leave out the starts of attempts whose end is told in the same breath."""
+    ended = {r["token"] for r in reports if r["kind"] not in ("started", "progress")}
+    return [r for r in reports if r["kind"] != "started" or r["token"] not in ended]

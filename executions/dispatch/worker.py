@@ -1,0 +1,358 @@
+"""A worker process's side of dispatch: takes what is addressed to it, runs it, says how it went.
+
+It says that it lives in the database and in Redis; when it can do neither for long enough, it stops
+what it runs, so that the permits can be used by others.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.models.functions import Now
+
+from executions.dispatch.briefs import Brief, BriefBook, NoBriefError, results_of
+from executions.dispatch.bus import Bus, BusDownError, Message
+from executions.dispatch.reports import Reporter
+from executions.dispatch.roster import HEARTBEAT_EVERY_S, SELF_STOP_S
+from executions.models import Attempt, AttemptOutput, WorkerProcess
+from executions.runners.base import Context, End, Outcome
+from executions.runners.output import OutputBuffer
+from executions.runners.references import UnresolvedError, references, resolve
+from executions.runners.registry import RunnerOptions, RunnerSet
+
+log = structlog.get_logger(__name__)
+
+DRAIN_S = 10.0
+STOP_S = 8.0
+CONFIRM_S = 3.0
+SEEN_LIMIT = 100_000
+LANE_REQUEST_S = 2.0
+
+
+@dataclass(slots=True)
+class Held:
+    """An attempt this worker was given and has not ended."""
+
+    token: str
+    execution: int
+    position: int
+    number: int
+    context: Context | None = None
+    stopped_as: str = ""
+    """What a stop means: cancelled | returned | lost; empty while it may run."""
+
+
+class LaneWorker:
+    """All that one worker process holds. `start_lane` asks Celery for one more lane."""
+
+    def __init__(self, bus: Bus, slots: int, start_lane: Callable[[], None]) -> None:
+        self.incarnation = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._bus = bus
+        self._slots = slots
+        self._start_lane = start_lane
+        self._runners = RunnerSet(
+            settings.PEXEC_RUNNERS,
+            RunnerOptions(
+                scratch_dir=Path(settings.VAR_DIR) / "scratch",
+                python_callables=tuple(settings.PEXEC_PYTHON_CALLABLES),
+                http_allow_private=settings.PEXEC_HTTP_ALLOW_PRIVATE,
+            ),
+        )
+        self._reporter = Reporter(bus, self.incarnation)
+        self._briefs = BriefBook()
+        self._queue: queue.SimpleQueue[Held | None] = queue.SimpleQueue()
+        self._lock = threading.Condition()
+        self._held: dict[str, Held] = {}
+        self._seen: dict[str, None] = {}
+        self._lanes = 0
+        self._lanes_asked: list[float] = []
+        self._confirmed_at = time.monotonic()
+        self._is_draining = False
+        self._closed = threading.Event()
+        self._threads = [
+            threading.Thread(target=run, name=run.__name__.strip("_"), daemon=True)
+            for run in (self._listen, self._pulse_database, self._pulse_redis, self._guard)
+        ]
+
+    # ------------------------------------------------------------ life
+
+    def start(self) -> None:
+        """Announce this process and begin to listen."""
+        self._runners.start()
+        WorkerProcess.objects.create(
+            incarnation=self.incarnation,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            slots=self._slots,
+            first_seen_at=Now(),
+            heartbeat_at=Now(),
+        )
+        connection.close()
+        self._reporter.start()
+        for thread in self._threads:
+            thread.start()
+        self._bus.wake()
+
+    def drain(self, patience_s: float = DRAIN_S) -> None:
+        """Take nothing new, let finish what does soon, hand back the rest, say goodbye."""
+        with self._lock:
+            self._is_draining = True
+        self._row_update(slots=0)
+        self._bus.wake()
+        self._wait_empty(patience_s)
+        with self._lock:
+            for held in self._held.values():
+                self._stop_held(held, "returned")
+        self._wait_empty(STOP_S)
+        self._reporter.flush(CONFIRM_S)
+        self._closed.set()
+        self._reporter.close()
+        self._runners.stop()
+        self._row_update(gone_at=Now())
+        self._bus.wake()
+        connection.close()
+
+    def _row_update(self, **values: Any) -> int:
+        try:
+            return WorkerProcess.objects.filter(pk=self.incarnation, gone_at=None).update(**values)
+        except DatabaseError as error:
+            log.warning("worker row not written", error=str(error))
+            return -1
+
+    def _wait_empty(self, timeout_s: float) -> None:
+        with self._lock:
+            self._lock.wait_for(lambda: not self._held, timeout_s)
+
+    # ------------------------------------------------------------ the inbox
+
+    def _listen(self) -> None:
+        while not self._closed.is_set():
+            try:
+                messages = self._bus.inbox_take(self.incarnation, 1.0)
+            except BusDownError:
+                self._closed.wait(0.5)
+                continue
+            for message in messages:
+                self._reporter.confirm(message.get("ended", ()))
+                for token in message.get("stop", ()):
+                    self._stop(token)
+                for run in message.get("run", ()):
+                    self._accept(Held(*run))
+            self._ask_for_lanes()
+
+    def _accept(self, held: Held) -> None:
+        """Take an attempt once, whatever is sent how often."""
+        with self._lock:
+            if held.token in self._seen:
+                return
+            self._seen[held.token] = None
+            if len(self._seen) > SEEN_LIMIT:
+                del self._seen[next(iter(self._seen))]
+            if self._is_draining:
+                self._reporter.say_end({**_never_begun(held), "kind": "returned"})
+                return
+            self._held[held.token] = held
+        self._queue.put(held)
+
+    def _stop(self, token: str) -> None:
+        with self._lock:
+            held = self._held.get(token)
+            if held is not None:
+                self._stop_held(held, "cancelled")
+            elif token not in self._seen:  # the stop overtook its order
+                self._seen[token] = None
+                self._reporter.say_end(
+                    {"kind": "cancelled", "token": token, "started_at": None, "run_s": 0.0}
+                )
+
+    def _stop_held(self, held: Held, stopped_as: str) -> None:
+        held.stopped_as = held.stopped_as or stopped_as
+        if held.context is not None:
+            held.context.stop.set()
+
+    def _ask_for_lanes(self) -> None:
+        """Ask for as many lanes as have work; an order not followed in time is given again."""
+        now = time.monotonic()
+        with self._lock:
+            self._lanes_asked = [at for at in self._lanes_asked if now - at < LANE_REQUEST_S]
+            missing = min(len(self._held), self._slots) - self._lanes - len(self._lanes_asked)
+            self._lanes_asked.extend([now] * max(missing, 0))
+        for _ in range(missing):
+            self._start_lane()
+
+    # ------------------------------------------------------------ lanes
+
+    def lane(self, linger_s: float, age_s: float) -> None:
+        """Run attempts one after another until there are none for `linger_s`, or for `age_s`."""
+        end = time.monotonic() + age_s
+        with self._lock:
+            self._lanes += 1
+            if self._lanes_asked:
+                self._lanes_asked.pop()
+        try:
+            while time.monotonic() < end and not self._closed.is_set():
+                try:
+                    held = self._queue.get(timeout=linger_s)
+                except queue.Empty:
+                    return
+                if held is not None:
+                    self._run(held)
+        finally:
+            with self._lock:
+                self._lanes -= 1
+            connection.close()
+
+    def _run(self, held: Held) -> None:
+        report: Message
+        try:
+            report = self._attempt(held)
+        except NoBriefError:
+            report = {**_never_begun(held), "kind": "failed", "error": "nothing to run"}
+        except Exception as error:
+            log.exception("attempt not run")
+            report = {**_never_begun(held), "kind": "failed", "error": str(error)}
+        with self._lock:
+            self._held.pop(held.token, None)
+            self._reporter.say_end(report)
+            self._lock.notify_all()
+
+    def _attempt(self, held: Held) -> Message:
+        brief = self._briefs.get(held.execution, held.position)
+        tap = OutputTap(self._bus, held.token)
+        context = Context(
+            execution=brief.execution,
+            task=brief.task,
+            attempt=held.number,
+            token=held.token,
+            timeout_s=brief.timeout_s,
+            output=OutputBuffer(tap=tap),
+            progress=lambda percent, line: self._reporter.say(
+                {"kind": "progress", "token": held.token, "percent": percent, "line": line}
+            ),
+        )
+        with self._lock:
+            if held.stopped_as:
+                return {**_never_begun(held), "kind": held.stopped_as}
+            held.context = context
+        started_at, begun = time.time(), time.monotonic()
+        self._reporter.say({"kind": "started", "token": held.token, "started_at": started_at})
+        outcome = self._outcome(brief, held, context)
+        run_s = time.monotonic() - begun
+        tap.keep(context.output)
+        stopped = held.stopped_as if outcome.end is End.CANCELLED else ""
+        return {
+            "kind": stopped or outcome.end.value,
+            "token": held.token,
+            "started_at": started_at,
+            "run_s": run_s,
+            "result": outcome.result,
+            "error": outcome.error,
+            "exit_code": outcome.exit_code,
+            "retryable": outcome.retryable,
+        }
+
+    def _outcome(self, brief: Brief, held: Held, context: Context) -> Outcome:
+        payload = brief.payload
+        tasks, _secrets = references(payload)
+        if tasks:
+            try:
+                payload = resolve(payload, results=results_of(held.execution, tasks), secrets={})
+            except UnresolvedError as error:
+                return Outcome(End.FAILED, error=str(error), retryable=False)
+        return self._runners.run(brief.runner, payload, context)
+
+    # ------------------------------------------------------------ heartbeats
+
+    def _pulse_database(self) -> None:
+        while not self._closed.wait(HEARTBEAT_EVERY_S):
+            begun = time.monotonic()
+            written = self._row_update(heartbeat_at=Now())
+            connection.close()
+            if written > 0:
+                self._confirmed_at = max(self._confirmed_at, begun)
+            elif written == 0 and not self._closed.is_set():
+                self._declared_gone()
+
+    def _pulse_redis(self) -> None:
+        number = 0
+        while True:
+            number += 1
+            with self._lock:
+                holds = [*self._held]
+            begun = time.monotonic()
+            try:
+                message = {"n": number, "holds": [*holds, *self._reporter.unconfirmed()]}
+                self._bus.heartbeat(self.incarnation, message)
+                self._confirmed_at = max(self._confirmed_at, begun)
+            except BusDownError:
+                pass  # the database may still confirm
+            if self._closed.wait(HEARTBEAT_EVERY_S):
+                return
+
+    def _guard(self) -> None:
+        """Stop what runs when this process could confirm itself nowhere for too long."""
+        while not self._closed.wait(1.0):
+            self._runners.keep_alive()
+            if time.monotonic() - self._confirmed_at > SELF_STOP_S:
+                with self._lock:
+                    for held in self._held.values():
+                        self._stop_held(held, "lost")
+            self._ask_for_lanes()
+
+    def _declared_gone(self) -> None:
+        """Its permits are given to others: stop at once and begin anew as another process."""
+        log.error("declared gone; stopping")
+        with self._lock:
+            for held in self._held.values():
+                self._stop_held(held, "lost")
+        self._runners.stop()
+        os.kill(os.getpid(), 15)
+
+
+def _never_begun(held: Held) -> Message:
+    return {"token": held.token, "started_at": None, "run_s": 0.0}
+
+
+class OutputTap:
+    """Passes on what an attempt prints while it runs, and keeps it when it is over."""
+
+    def __init__(self, bus: Bus, token: str) -> None:
+        self._bus = bus
+        self._token = token
+        self._attempt: int | None = None
+
+    def __call__(self, offset: int, data: bytes) -> None:
+        """Pass a piece on; never fails."""
+        try:
+            self._bus.output_append(self._key(), offset, data)
+        except (BusDownError, DatabaseError) as error:
+            log.debug("live output not sent", error=str(error))
+
+    def _key(self) -> int:
+        if self._attempt is None:
+            self._attempt = Attempt.objects.values_list("pk", flat=True).get(token=self._token)
+        return self._attempt
+
+    def keep(self, output: OutputBuffer) -> None:
+        """Write head and tail to the database."""
+        if output.total_bytes:
+            AttemptOutput.objects.update_or_create(
+                attempt_id=self._key(),
+                defaults={
+                    "head": output.head,
+                    "tail": output.tail,
+                    "total_bytes": output.total_bytes,
+                },
+            )

@@ -1,0 +1,76 @@
+"""The lease: one leader at a time, and a term that fences what an old one does."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.db.models.functions import Now
+
+from executions.dispatch.lease import TTL_S, Lease, StaleTermError
+from executions.models import Leadership
+
+pytestmark = pytest.mark.django_db
+
+
+def expire() -> None:
+    Leadership.objects.update(expires_at=Now() - timedelta(seconds=1))
+
+
+def test_the_first_to_ask_leads_and_the_second_waits(clock):
+    first, second = Lease("a", clock), Lease("b", clock)
+    assert first.acquire()
+    assert not second.acquire()
+    assert first.is_trusted()
+    assert not second.is_trusted()
+
+
+def test_an_expired_lease_goes_to_the_next_with_a_higher_term(clock):
+    first, second = Lease("a", clock), Lease("b", clock)
+    first.acquire()
+    expire()
+    assert second.acquire()
+    assert second.term == first.term + 1
+
+
+def test_a_released_lease_is_free_at_once(clock):
+    first, second = Lease("a", clock), Lease("b", clock)
+    first.acquire()
+    first.release()
+    assert second.acquire()
+
+
+def test_trust_ends_locally_before_the_lease_does(clock):
+    lease = Lease("a", clock)
+    lease.acquire()
+    clock.at += TTL_S - 1
+    assert not lease.is_trusted()
+
+
+def test_renewing_prolongs_trust(clock):
+    lease = Lease("a", clock)
+    lease.acquire()
+    clock.at += 10
+    assert lease.is_due()
+    lease.renew()
+    clock.at += 10
+    assert lease.is_trusted()
+
+
+def test_an_old_leader_can_neither_renew_nor_write(clock):
+    old, new = Lease("a", clock), Lease("b", clock)
+    old.acquire()
+    expire()
+    new.acquire()
+    with pytest.raises(StaleTermError):
+        old.renew()
+    with pytest.raises(StaleTermError), transaction.atomic():
+        old.check()
+    assert not old.is_trusted()
+
+
+def test_the_same_process_taking_the_lead_again_gets_a_new_term(clock):
+    lease = Lease("a", clock)
+    lease.acquire()
+    before = lease.term
+    assert lease.acquire()
+    assert lease.term == before + 1
