@@ -154,6 +154,7 @@ CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DIRECT = True  # each worker has a queue of its own, for its lanes
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_SERIALIZER = "json"
@@ -219,4 +220,6 @@ SPECTACULAR_SETTINGS = {
 PEXEC_RUNNERS = env.list("PEXEC_RUNNERS", default=["noop", "sleep", "http", "external"])
 PEXEC_PYTHON_CALLABLES = env.list("PEXEC_PYTHON_CALLABLES", default=[])
 PEXEC_HTTP_ALLOW_PRIVATE = env.bool("PEXEC_HTTP_ALLOW_PRIVATE", default=False)
+PEXEC_TEMPO = env.float("PEXEC_TEMPO", default=1.0)
+"""Scales every window of leadership and liveness (see executions/dispatch/timing.py)."""
 PORT = env.int("PORT", default=8000)

@@ -1,4 +1,7 @@
-"""Makes Celery workers carry the dispatcher (`--dispatcher`) and lanes (unless `--no-lanes`)."""
+"""Makes Celery workers carry the dispatcher (`--dispatcher`) and lanes (unless `--no-lanes`).
+
+Imported before Django is set up; what touches tables is imported where a step starts.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,6 @@ import click
 from celery import Celery, bootsteps
 
 from executions.dispatch import lanes
-from executions.dispatch.bus import default_bus
-from executions.dispatch.dispatcher import Dispatcher
-from executions.dispatch.worker import LaneWorker
 
 JOIN_S = 20.0
 
@@ -27,6 +27,9 @@ class DispatcherStep(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:  # noqa: ARG002 (Celery's signature)
         """Begin to serve."""
+        from executions.dispatch.bus import default_bus
+        from executions.dispatch.dispatcher import Dispatcher
+
         self._dispatcher = Dispatcher(default_bus())
         self._thread = threading.Thread(target=self._dispatcher.run, name="dispatcher", daemon=True)
         self._thread.start()
@@ -48,6 +51,9 @@ class LanesStep(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         """Announce the worker."""
+        from executions.dispatch.bus import default_bus
+        from executions.dispatch.worker import LaneWorker
+
         hostname = parent.hostname
         self._worker = LaneWorker(
             default_bus(), parent.concurrency, lambda: lanes.start_lane(hostname)

@@ -26,6 +26,7 @@ from executions.dispatch.live import FanOut, LiveFeed, WaitBook
 from executions.dispatch.roster import Roster
 from executions.dispatch.rows import StaleRowError
 from executions.dispatch.store import AttemptAddress, Committed, Store
+from executions.dispatch.timing import LOOK_EVERY_S, RESEND_AFTER_S, RESEND_LIMIT_S, STANDBY_S
 from executions.models import Attempt, Command
 from executions.models.snapshots import site_limits
 from executions.scheduling.machine import Machine
@@ -40,12 +41,7 @@ from executions.scheduling.messages import (
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY_S = 2.0
-"""How often the database is looked into although nobody said that there is news."""
-RESEND_AFTER_S = 2.0
-RESEND_LIMIT_S = 30.0
 MISSED_LIMIT = 3
-STANDBY_S = 1.0
 
 
 class Clock:

@@ -14,11 +14,10 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from executions.dispatch.timing import LEASE_MARGIN_S, LEASE_RENEW_EVERY_S, LEASE_TTL_S
 from executions.models import Leadership
 
-TTL_S = 15.0
-RENEW_EVERY_S = 5.0
-MARGIN_S = 3.0
+LEASE = timedelta(seconds=LEASE_TTL_S)
 
 
 class StaleTermError(Exception):
@@ -50,7 +49,9 @@ class Lease:
         with transaction.atomic():
             Leadership.objects.get_or_create(pk=1)
             taken = Leadership.objects.filter(free, pk=1).update(
-                holder=self._holder, term=F("term") + 1, expires_at=Now() + timedelta(seconds=TTL_S)
+                holder=self._holder,
+                term=F("term") + 1,
+                expires_at=Now() + LEASE,
             )
             if taken:
                 self.term = Leadership.objects.values_list("term", flat=True).get(pk=1)
@@ -62,7 +63,7 @@ class Lease:
         """Hold on to the lead. Raises StaleTermError where another took it."""
         begun = self._monotonic()
         kept = Leadership.objects.filter(pk=1, term=self.term, holder=self._holder).update(
-            expires_at=Now() + timedelta(seconds=TTL_S)
+            expires_at=Now() + LEASE
         )
         if not kept:
             self._trusted_until = float("-inf")
@@ -82,5 +83,5 @@ class Lease:
         Leadership.objects.filter(pk=1, term=self.term, holder=self._holder).update(expires_at=None)
 
     def _trust_from(self, begun: float) -> None:
-        self._trusted_until = begun + TTL_S - MARGIN_S
-        self._renew_at = begun + RENEW_EVERY_S
+        self._trusted_until = begun + LEASE_TTL_S - LEASE_MARGIN_S
+        self._renew_at = begun + LEASE_RENEW_EVERY_S

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable
 
 from executions.dispatch.bus import Bus, BusDownError, Message
+from executions.dispatch.timing import REPEAT_AFTER_S
 
 GATHER_S = 0.005
 """How long a start waits for company: a task over before that is told once, not twice."""
-REPEAT_AFTER_S = 5.0
 PAUSE_S = 0.5
 
 

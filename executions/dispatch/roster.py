@@ -14,14 +14,9 @@ from dataclasses import dataclass
 from django.db.models.functions import Now
 
 from executions.dispatch.bus import Bus, BusDownError, Message
+from executions.dispatch.timing import BLIND_AFTER_S, LOST_AFTER_S
 from executions.models import WorkerProcess
 
-HEARTBEAT_EVERY_S = 5.0
-SELF_STOP_S = 20.0
-"""A worker that could confirm itself nowhere for so long stops what it runs."""
-LOST_AFTER_S = 45.0
-BLIND_AFTER_S = 10.0
-"""A longer pause between two looks proves nothing about the time between."""
 CLOCK_TOLERANCE_S = 2.0
 
 

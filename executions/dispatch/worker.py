@@ -25,7 +25,7 @@ from django.db.models.functions import Now
 from executions.dispatch.briefs import Brief, BriefBook, NoBriefError, results_of
 from executions.dispatch.bus import Bus, BusDownError, Message
 from executions.dispatch.reports import Reporter
-from executions.dispatch.roster import HEARTBEAT_EVERY_S, SELF_STOP_S
+from executions.dispatch.timing import DRAIN_S, HEARTBEAT_EVERY_S, SELF_STOP_S, STOP_S
 from executions.models import Attempt, AttemptOutput, WorkerProcess
 from executions.runners.base import Context, End, Outcome
 from executions.runners.output import OutputBuffer
@@ -34,8 +34,6 @@ from executions.runners.registry import RunnerOptions, RunnerSet
 
 log = structlog.get_logger(__name__)
 
-DRAIN_S = 10.0
-STOP_S = 8.0
 CONFIRM_S = 3.0
 SEEN_LIMIT = 100_000
 LANE_REQUEST_S = 2.0

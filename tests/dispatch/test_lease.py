@@ -6,7 +6,8 @@ import pytest
 from django.db import transaction
 from django.db.models.functions import Now
 
-from executions.dispatch.lease import TTL_S, Lease, StaleTermError
+from executions.dispatch.lease import Lease, StaleTermError
+from executions.dispatch.timing import LEASE_TTL_S
 from executions.models import Leadership
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +43,7 @@ def test_a_released_lease_is_free_at_once(clock):
 def test_trust_ends_locally_before_the_lease_does(clock):
     lease = Lease("a", clock)
     lease.acquire()
-    clock.at += TTL_S - 1
+    clock.at += LEASE_TTL_S - 1
     assert not lease.is_trusted()
 
 

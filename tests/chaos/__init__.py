@@ -1,0 +1,1 @@
+"""Fault injection: real processes, real faults, and the attempt log held against the invariants."""

@@ -1,0 +1,159 @@
+"""A whole site of real processes that a drill may break: Redis, dispatchers, workers.
+
+The drill itself runs in this process, on the same database and Redis, as pages and REST would.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+
+ROOT = Path(__file__).resolve().parents[2]
+STEP_S = 0.05
+
+
+class DrillTimeoutError(AssertionError):
+    """What was waited for did not come in time."""
+
+
+def wait_until(condition: Callable[[], object], within_s: float, what: str) -> object:
+    """Poll until `condition` gives something true; its value. Bounded, never blind."""
+    deadline = time.monotonic() + within_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise DrillTimeoutError(f"not within {within_s:g} s: {what}")
+        time.sleep(STEP_S)
+
+
+@dataclass(slots=True)
+class Site:
+    """Processes by name. `env` is added to each one's environment."""
+
+    var: Path
+    redis_binary: str
+    env: dict[str, str] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _made: int = 0
+
+    # ------------------------------------------------------------ starting
+
+    def start_redis(self) -> None:
+        """Start Redis on the socket that the settings name."""
+        socket = settings.REDIS_URL.removeprefix("unix://")
+        Path(socket).unlink(missing_ok=True)
+        self._spawn(
+            "redis",
+            [
+                self.redis_binary,
+                *("--port", "0", "--unixsocket", socket, "--unixsocketperm", "700"),
+                *("--save", "", "--appendonly", "no", "--dir", str(self.var)),
+            ],
+        )
+        wait_until(Path(socket).exists, 10, "Redis listens")
+
+    def start_dispatcher(self, name: str = "", **env: str) -> str:
+        """Start one more dispatcher; its name."""
+        name = name or self._name("dispatcher")
+        self._celery(name, ["--dispatcher", "--no-lanes", "-P", "solo"], env)
+        return name
+
+    def start_worker(self, slots: int = 4, name: str = "", **env: str) -> str:
+        """Start one more worker process; its name."""
+        name = name or self._name("worker")
+        self._celery(name, ["-P", "threads", "-c", str(slots)], env)
+        return name
+
+    def _name(self, kind: str) -> str:
+        self._made += 1
+        return f"{kind}{self._made}"
+
+    def _celery(self, name: str, options: list[str], env: dict[str, str]) -> None:
+        self._spawn(
+            name,
+            [
+                *(sys.executable, "-m", "celery", "-A", "pexec_site", "worker", "-n", f"{name}@x"),
+                *("--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "info"),
+                *options,
+            ],
+            env,
+        )
+
+    def _spawn(self, name: str, command: list[str], env: dict[str, str] | None = None) -> None:
+        with (self.var / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**os.environ, **self.env, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    # ------------------------------------------------------------ breaking
+
+    def kill(self, name: str) -> None:
+        """Kill -9, and reap."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait(10)
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to one process."""
+        self.processes[name].send_signal(number)
+
+    def terminate(self, name: str, within_s: float = 40) -> None:
+        """TERM, and wait for its end."""
+        process = self.processes.pop(name)
+        process.terminate()
+        process.wait(within_s)
+
+    def pid(self, name: str) -> int:
+        """The process id."""
+        return self.processes[name].pid
+
+    def stop(self) -> None:
+        """End everything, workers first, whatever state it is in."""
+        names = sorted(self.processes, key=lambda name: ("redis" in name, "dispatcher" in name))
+        for name in names:
+            self.processes[name].send_signal(signal.SIGCONT)
+        for name in names:
+            if "redis" not in name:
+                self.processes[name].terminate()
+        for name in names:
+            process = self.processes.pop(name)
+            if "redis" in name:
+                process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+
+
+@contextmanager
+def running(
+    site: Site, *, workers: int = 2, slots: int = 4, dispatchers: int = 1
+) -> Iterator[Site]:
+    """A site at work."""
+    site.start_redis()
+    for _ in range(dispatchers):
+        site.start_dispatcher()
+    for _ in range(workers):
+        site.start_worker(slots)
+    try:
+        yield site
+    finally:
+        site.stop()
