@@ -1,1 +1,169 @@
-"""What live pages are told."""
+"""What live pages are told: snapshots, deltas, live output. Pure functions; values are JSON.
+
+Frames of one execution are numbered. A snapshot read at number S already holds every change up to
+S, so a client applies a delta numbered S again (values are absolute, never increments), then S+1,
+drops what is below, and asks for a snapshot where one is missing. Times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+Frame = dict[str, Any]
+
+TEXT_LIMIT: Final = 2000
+"""Characters of one text (an error, a line of progress) that travel in a frame."""
+
+STATIC_COLUMNS: Final = (
+    "id",
+    "title",
+    "runner",
+    "priority",
+    "team",
+    "task_type",
+    "resources",
+    "depends_on",
+    "duration_s",
+    "demand",
+    "level",
+)
+"""What never changes of a task; `depends_on` as positions, `resources` as [id, amount or 0]."""
+
+LIVE_COLUMNS: Final = (
+    "state",
+    "since",
+    "attempts",
+    "started_at",
+    "finished_at",
+    "reason",
+    "error",
+    "skipped_because_of",
+    "not_before",
+    "progress",
+    "progress_line",
+    "worker",
+    "waits",
+)
+"""What a delta may change of a task; `waits` are seconds waited by LimitKey or Hold."""
+
+EXECUTION_FIELDS: Final = ("state", "outcome", "error", "started_at", "completed_at", "counts")
+"""What a delta may change of the execution."""
+
+
+def clip(value: Any) -> Any:
+    """Texts cut to what travels; everything else as it is."""
+    if isinstance(value, str) and len(value) > TEXT_LIMIT:
+        return value[: TEXT_LIMIT - 1] + "…"
+    return value
+
+
+def _clipped(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: clip(value) for name, value in fields.items()}
+
+
+def delta(
+    *,
+    seq: int,
+    now: float,
+    execution: Mapping[str, Any],
+    tasks: Mapping[int, Mapping[str, Any]],
+    demands: Mapping[int, Mapping[str, Any]],
+) -> Frame:
+    """What one commit changed: fields by name, tasks by position, demands by number.
+
+    Only what changed is given, each with its new value (see EXECUTION_FIELDS, LIVE_COLUMNS;
+    demands: keys, queued, since, reserved_for).
+    """
+    return {
+        "type": "delta",
+        "seq": seq,
+        "now": now,
+        "execution": _clipped(execution),
+        "tasks": {str(position): _clipped(fields) for position, fields in tasks.items()},
+        "demands": {str(number): dict(fields) for number, fields in demands.items()},
+    }
+
+
+def snapshot(
+    *,
+    seq: int,
+    now: float,
+    execution: Mapping[str, Any],
+    tasks: Iterable[Sequence[Any]],
+    demands: Mapping[int, Mapping[str, Any]],
+    attempts: Iterable[Sequence[Any]],
+    limits: Mapping[str, Sequence[Any]],
+) -> Frame:
+    """All of an execution; `tasks` in order, each STATIC_COLUMNS then LIVE_COLUMNS.
+
+    `attempts` are (position, number, started_at, finished_at, state) of those that were not the
+    last of their task; `limits` are (used, maximum) by LimitKey.
+    """
+    return {
+        "type": "snapshot",
+        "seq": seq,
+        "now": now,
+        "execution": _clipped(execution),
+        "columns": [*STATIC_COLUMNS, *LIVE_COLUMNS],
+        "tasks": [[clip(value) for value in row] for row in tasks],
+        "demands": {str(number): dict(fields) for number, fields in demands.items()},
+        "attempts": [list(row) for row in attempts],
+        "limits": {key: list(values) for key, values in limits.items()},
+    }
+
+
+def dashboard_delta(
+    *,
+    seq: int,
+    now: float,
+    executions: Mapping[int, Mapping[str, Any]],
+    limits: Mapping[str, Sequence[int]],
+) -> Frame:
+    """What one commit changed for the dashboard.
+
+    `executions` by key: id, name, state, outcome, counts, total, started_at, completed_at; `limits`
+    by LimitKey: used, maximum, waiting. `seq` is the sender's own count and may start anywhere: a
+    client takes the first it sees, and asks for a snapshot where the next is not one more.
+    """
+    return {
+        "type": "delta",
+        "seq": seq,
+        "now": now,
+        "executions": {str(key): _clipped(fields) for key, fields in executions.items()},
+        "limits": {key: list(values) for key, values in limits.items()},
+    }
+
+
+def dashboard_snapshot(
+    *,
+    now: float,
+    executions: Mapping[int, Mapping[str, Any]],
+    limits: Mapping[str, Sequence[int]],
+    figures: Mapping[str, int],
+) -> Frame:
+    """The whole dashboard; its next delta may have any number."""
+    return {
+        "type": "snapshot",
+        "seq": None,
+        "now": now,
+        "executions": {str(key): _clipped(fields) for key, fields in executions.items()},
+        "limits": {key: list(values) for key, values in limits.items()},
+        "figures": dict(figures),
+    }
+
+
+def output(*, attempt: int, offset: int, text: str) -> Frame:
+    """A piece of what an attempt printed, beginning at byte `offset`."""
+    return {"type": "output", "attempt": attempt, "offset": offset, "text": text}
+
+
+def closed(reason: str) -> Frame:
+    """A refusal a page shows in words."""
+    return {"type": "closed", "reason": reason}
+
+
+def encoded(frame: Frame) -> str:
+    """The frame as it goes over the wire."""
+    return json.dumps(frame, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
