@@ -114,7 +114,9 @@ class LiveFeed:
             self._dashboard_seq += 1
             usage = {k: v for k, v in limits().items() if self._last_limits.get(k) != v}
             self._last_limits.update(usage)
-            frame = frames.dashboard_delta(now=now, executions=self._dashboard, limits=usage)
+            frame = frames.dashboard_delta(
+                seq=self._dashboard_seq, now=now, executions=self._dashboard, limits=usage
+            )
             self._send("dashboard", json.dumps(frame))
             self._dashboard = {}
             self._dashboard_due_at = now + DASHBOARD_EVERY_S

@@ -104,7 +104,7 @@ class Ending:
     exit_code: int | None = None
 
 
-TASK_FRAME_HIDES = frozenset({"waits", "result", "failures", "losses"})
+TASK_FRAME_HIDES = frozenset({"result", "failures", "losses"})
 
 
 class Store:
