@@ -49,6 +49,8 @@ class Hold(StrEnum):
     """The plan holds the slot for a better order."""
     BACKOFF = "backoff"
     """The next attempt is not due yet."""
+    RECOVERY = "recovery"
+    """No dispatcher was there to decide."""
 
 
 class TaskState(StrEnum):

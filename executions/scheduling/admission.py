@@ -1,0 +1,292 @@
+"""Who starts next: queues of demands, watched limits, sharing, reservations.
+
+A blocked demand watches one limit that keeps it from starting and is looked at again only when
+that limit has something to give. Owns the order of admission; knows nothing of attempts.
+
+Reservations. When a demand's head is looked at in its turn and does not fit, a note is taken of
+how much of each of its limits was given out so far. When it is looked at again and every limit
+that it waits for has since changed hands `TURNOVERS` times over in favour of tasks of equal or
+lower priority, it reserves those limits: from then on, what it needs of them is kept from all
+that come after it. A limit that does not change hands is never reserved, so nothing stands idle
+for a task that waits for something else that may take days. Reservations are ordered (priority,
+then age) and only an earlier one holds up a later one, so they cannot wait for each other.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from executions.scheduling.capacity import Capacity, Limit, Need
+from executions.scheduling.model import TaskState
+from executions.scheduling.runs import Demand, ExecutionRun, TaskRun
+
+TURNOVERS: Final = 4
+
+
+class Admission:
+    """The queues of all open executions over one capacity."""
+
+    def __init__(self, capacity: Capacity) -> None:
+        """Nothing is queued."""
+        self._capacity = capacity
+        self._fresh = Limit("fresh", 1, is_local=True)
+        self._freed: dict[Limit, None] = {self._fresh: None}
+        self._reservations = 0
+        self._executions = 0
+        self.dirty: dict[Limit, None] = {}
+        """Limits held or given back differently since they were last settled."""
+        self.touched: dict[Demand, None] = {}
+        """Demands whose queue changed since they were last settled."""
+
+    # ------------------------------------------------------------ executions
+
+    def open(self) -> None:
+        """One more execution competes."""
+        self._executions += 1
+
+    def close(self, execution: ExecutionRun) -> None:
+        """Forget an execution that has nothing queued and holds nothing."""
+        self._executions -= 1
+        for demand in execution.demands:
+            self.unreserve(demand)
+        for limit in self._limits_of(execution):
+            limit.watched.pop(execution, None)
+
+    def reorder(self, execution: ExecutionRun) -> None:
+        """The execution's order is another now: queue all again."""
+        for limit in self._limits_of(execution):
+            limit.watched.pop(execution, None)
+        for demand in execution.demands:
+            demand.queue.clear()
+            demand.watching = None
+        for run in execution.by_order:
+            if run.state is TaskState.QUEUED:
+                heapq.heappush(run.demand.queue, run.order)
+        for demand in execution.demands:
+            if demand.queued:
+                self._watch(demand, self._fresh)
+
+    def _limits_of(self, execution: ExecutionRun) -> Iterator[Limit]:
+        yield self._fresh
+        for demand in execution.demands:
+            yield from demand.gates
+            for need in demand.needs:
+                yield need.limit
+
+    # ------------------------------------------------------------ queues
+
+    def enqueue(self, run: TaskRun) -> None:
+        """The task run could start."""
+        demand = run.demand
+        heapq.heappush(demand.queue, run.order)
+        demand.queued += 1
+        self.touched[demand] = None
+        if demand.queue[0] == run.order:
+            self._watch(demand, demand.watching or self._fresh)
+
+    def dequeue(self, run: TaskRun) -> None:
+        """The task run is not queued any more; its state says so already."""
+        demand = run.demand
+        demand.queued -= 1
+        self.touched[demand] = None
+        head = demand.head()
+        if head is None:
+            demand.watching = None
+            self.unreserve(demand)
+        elif head.order > run.order:
+            self._watch(demand, demand.watching or self._fresh)
+
+    def _watch(self, demand: Demand, limit: Limit) -> None:
+        """Let the demand's head be found again when the limit has something to give."""
+        demand.watching = limit
+        watched = limit.watched
+        heap = watched.get(demand.execution)
+        if heap is None:
+            heap = watched[demand.execution] = []
+        heapq.heappush(heap, demand.queue[0])
+
+    # ------------------------------------------------------------ capacity
+
+    def choose_worker(self, run: TaskRun) -> str:
+        """The worker process for an admitted task run; empty for work outside the workers."""
+        return self._capacity.workers.choose() if run.demand.needs_worker else ""
+
+    def take(self, run: TaskRun) -> None:
+        """The task run holds its slot from now on."""
+        execution, priority = run.execution, run.priority
+        for limit, amount, exclusive in run.demand.needs:
+            limit.take(amount, exclusive=exclusive, execution=execution, priority=priority)
+            self.dirty[limit] = None
+        if run.demand.needs_worker:
+            self._capacity.workers.occupy(run.worker)
+
+    def release(self, run: TaskRun) -> None:
+        """The task run's slot is free again."""
+        execution = run.execution
+        for limit, amount, exclusive in run.demand.needs:
+            limit.release(amount, exclusive=exclusive, execution=execution)
+            self._freed[limit] = None
+            self.dirty[limit] = None
+        if run.demand.needs_worker:
+            self._capacity.workers.vacate(run.worker)
+
+    def reconsider(self, limit: Limit) -> None:
+        """The limit may have more to give, or less."""
+        self._freed[limit] = None
+        self.dirty[limit] = None
+
+    # ------------------------------------------------------------ admission
+
+    def admissible(self) -> Iterator[TaskRun]:
+        """Each task run that may start now, best first. The caller starts it before the next."""
+        passed: list[tuple[Demand, Limit]] = []
+        while (demand := self._best()) is not None:
+            head = demand.head()
+            assert head is not None
+            blocker = self._blocker(demand)
+            if blocker is not None:
+                self._keep_turn(demand, head)
+                passed.append((demand, blocker))
+                continue
+            self.unreserve(demand)
+            yield head
+        for demand, blocker in passed:
+            self._watch(demand, blocker)
+        self._freed = {self._fresh: None}
+
+    def _best(self) -> Demand | None:
+        """Take the first demand in order out of all that watch a limit with something to give."""
+        best: tuple[tuple[int, int, int, int], list[int], Demand] | None = None
+        for limit in self._freed:
+            if not limit.watched or limit.is_closed:
+                continue
+            for execution in list(limit.watched):
+                heap = limit.watched[execution]
+                demand = self._top(execution, heap, limit)
+                if demand is None:
+                    del limit.watched[execution]
+                    continue
+                order = heap[0]
+                priority = execution.by_order[order].priority
+                place = (-priority, self._share(demand), execution.seq, order)
+                if best is None or place < best[0]:
+                    best = (place, heap, demand)
+        if best is None:
+            return None
+        heapq.heappop(best[1])
+        best[2].watching = None
+        return best[2]
+
+    @staticmethod
+    def _top(execution: ExecutionRun, heap: list[int], limit: Limit) -> Demand | None:
+        """The first demand that still watches the limit with the head it is listed under."""
+        while heap:
+            demand = execution.by_order[heap[0]].demand
+            if demand.watching is limit and demand.queue and demand.queue[0] == heap[0]:
+                return demand
+            heapq.heappop(heap)
+        return None
+
+    def _share(self, demand: Demand) -> int:
+        """How much its execution holds of the scarcest site limit that it needs."""
+        if self._executions < 2:  # noqa: PLR2004 one alone shares with nobody
+            return 0
+        execution = demand.execution
+        scarcest, share = None, 0
+        for limit, _, _ in demand.needs:
+            if limit.is_local:
+                continue
+            free = limit.max - limit.used
+            held = limit.shares.get(execution, 0)
+            if scarcest is None or free < scarcest:
+                scarcest, share = free, held
+            elif free == scarcest:
+                share = max(share, held)
+        return share
+
+    @staticmethod
+    def _blocker(demand: Demand) -> Limit | None:
+        """The first of its limits that has no room for the demand's head."""
+        for gate in demand.gates:
+            if gate.is_closed:
+                return gate
+        for limit, amount, exclusive in demand.needs:
+            if not limit.has_room(amount, exclusive=exclusive) or (
+                limit.kept_for and limit.keeper(demand, amount, exclusive=exclusive) is not None
+            ):
+                return limit
+        return None
+
+    # ------------------------------------------------------------ reservations
+
+    def _keep_turn(self, demand: Demand, head: TaskRun) -> None:
+        """Note that the demand was looked at in its turn in vain; reserve if too often."""
+        if demand.seen_taken is None or demand.seen_priority != head.priority:
+            demand.seen_priority = head.priority
+            demand.seen_taken = {
+                need.limit: _taken(need.limit, head.priority) for need in demand.needs
+            }
+            return
+        if not is_passed_over(demand, head):
+            return
+        for need in demand.needs:
+            if _is_blocking(need) and need.limit not in demand.reserved:
+                self._reserve(demand, need)
+
+    def _reserve(self, demand: Demand, need: Need) -> None:
+        if not demand.reservation:
+            self._reservations += 1
+            demand.reservation = self._reservations
+        demand.reserved[need.limit] = need
+        need.limit.kept_for[demand] = need
+        self.dirty[need.limit] = None
+        self.touched[demand] = None
+
+    def unreserve(self, demand: Demand) -> None:
+        """Give up what is reserved for the demand; its turns count anew."""
+        demand.seen_taken = None
+        if not demand.reservation:
+            return
+        for limit in demand.reserved:
+            del limit.kept_for[demand]
+            self.reconsider(limit)
+        demand.reserved = {}
+        demand.reservation = 0
+        self.touched[demand] = None
+
+    def unreserve_hopeless(self, limits: Iterable[Limit]) -> None:
+        """Drop reservations of demands that could not start even if nobody held anything."""
+        for limit in limits:
+            for demand in list(limit.waiting):
+                if demand.reservation and not can_ever_start(demand):
+                    self.unreserve(demand)
+
+
+def can_ever_start(demand: Demand) -> bool:
+    """Whether its gates are open and its needs are within the limits as they are."""
+    return not any(gate.is_closed for gate in demand.gates) and all(
+        limit.could_ever_fit(amount, exclusive=exclusive)
+        for limit, amount, exclusive in demand.needs
+    )
+
+
+def is_passed_over(demand: Demand, head: TaskRun) -> bool:
+    """Whether all that the demand waits for changed hands often enough since its turn came."""
+    seen = demand.seen_taken
+    if seen is None or not can_ever_start(demand):
+        return False
+    blocking = [need.limit for need in demand.needs if _is_blocking(need)]
+    return bool(blocking) and all(
+        _taken(limit, head.priority) - seen[limit] >= TURNOVERS * limit.max for limit in blocking
+    )
+
+
+def _is_blocking(need: Need) -> bool:
+    return not need.limit.has_room(need.amount, exclusive=need.exclusive)
+
+
+def _taken(limit: Limit, priority: int) -> int:
+    """Units given out so far to tasks of at most that priority."""
+    return sum(units for level, units in limit.taken.items() if level <= priority)

@@ -1,0 +1,241 @@
+"""What may be held at once: site limits, local limits, resources, gates, worker slots.
+
+Owns who holds how much. Knows nothing of order, states or time; what is held is always what
+live attempts hold and can be counted again from them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from executions.scheduling.model import WORKERS, LimitKey
+
+if TYPE_CHECKING:
+    from executions.scheduling.runs import Demand, ExecutionRun
+
+OPEN: Final = 1 << 60
+"""The size of what limits nothing: an open gate."""
+
+
+class Limit:
+    """One thing that tasks hold units of. `max` 0 is closed.
+
+    `holds` counts the attempts that hold it, `alone` those of them that hold it exclusively
+    (never more than one). `kept_for` are the demands it is reserved for.
+    """
+
+    __slots__ = (
+        "alone",
+        "holds",
+        "is_local",
+        "kept_for",
+        "key",
+        "max",
+        "seen",
+        "shares",
+        "taken",
+        "used",
+        "waiting",
+        "watched",
+        "widest",
+    )
+
+    def __init__(self, key: str, max_: int = 0, *, is_local: bool = False) -> None:
+        """Nobody holds it yet."""
+        self.key = key
+        self.max = max_
+        self.is_local = is_local
+        self.used = 0
+        self.holds = 0
+        self.alone = 0
+        self.widest = 1
+        self.shares: dict[ExecutionRun, int] = {}
+        self.taken: dict[int, int] = {}
+        self.kept_for: dict[Demand, Need] = {}
+        self.waiting: dict[Demand, None] = {}
+        self.watched: dict[ExecutionRun, list[int]] = {}
+        self.seen: tuple[object, ...] = ()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether not even the smallest need fits."""
+        return self.alone > 0 or self.used >= self.max
+
+    def has_room(self, amount: int, *, exclusive: bool) -> bool:
+        """Whether that fits beside what is held; exclusive means that nobody else holds it."""
+        if exclusive:
+            return self.holds == 0 and self.max > 0
+        return self.alone == 0 and self.used + amount <= self.max
+
+    def could_ever_fit(self, amount: int, *, exclusive: bool) -> bool:
+        """Whether it would fit if nobody held anything."""
+        return self.max > 0 if exclusive else amount <= self.max
+
+    def keeper(self, demand: Demand, amount: int, *, exclusive: bool) -> Demand | None:
+        """The demand whose reservation leaves no room for this one, if there is one.
+
+        Only reservations that come before it count, so that reservations never wait for
+        each other in a circle.
+        """
+        kept = 0
+        place = demand.reservation_place()
+        for claimant, need in self.kept_for.items():
+            if claimant is demand or claimant.reservation_place() > place:
+                continue
+            kept += need.amount
+            if exclusive or need.exclusive or self.used + amount + kept > self.max:
+                return claimant
+        return None
+
+    def take(self, amount: int, *, exclusive: bool, execution: ExecutionRun, priority: int) -> None:
+        """Hold units for one attempt."""
+        self.used += amount
+        self.holds += 1
+        if exclusive:
+            self.alone += 1
+        units = max(amount, self.max) if exclusive else amount
+        self.taken[priority] = self.taken.get(priority, 0) + units
+        if not self.is_local:
+            self.shares[execution] = self.shares.get(execution, 0) + 1
+
+    def release(self, amount: int, *, exclusive: bool, execution: ExecutionRun) -> None:
+        """Give back what one attempt held."""
+        self.used -= amount
+        self.holds -= 1
+        if exclusive:
+            self.alone -= 1
+        if not self.is_local:
+            left = self.shares[execution] - 1
+            if left:
+                self.shares[execution] = left
+            else:
+                del self.shares[execution]
+
+    def state(self) -> tuple[object, ...]:
+        """All that decides who fits: equal states, equal answers."""
+        free = min(self.max - self.used, self.widest)
+        if not self.kept_for:
+            return (free, self.alone, self.holds == 0)
+        return (free, self.alone, self.holds == 0, self.used, *self.kept_for)
+
+    def usage(self) -> tuple[int, int]:
+        """Units used and units in all; alone means all of them."""
+        return (max(self.used, self.max) if self.alone else self.used, self.max)
+
+
+class Need(NamedTuple):
+    """What one attempt takes of one limit."""
+
+    limit: Limit
+    amount: int
+    exclusive: bool
+
+
+class _Worker:
+    __slots__ = ("slots", "used")
+
+    def __init__(self) -> None:
+        self.slots = 0
+        self.used = 0
+
+
+class WorkerPool(Limit):
+    """The slots of all worker processes as one limit.
+
+    `max` is what is used plus what is free, so that slots of a worker that is gone, or has
+    fewer than it holds, make room for nobody.
+    """
+
+    __slots__ = ("_by_free", "_workers")
+
+    def __init__(self) -> None:
+        """No worker is known yet."""
+        super().__init__(WORKERS)
+        self._workers: dict[str, _Worker] = {}
+        self._by_free: list[tuple[int, str]] = []
+
+    def replace(self, slots: Mapping[str, int]) -> None:
+        """Take over which workers accept work, and how much each."""
+        for name in list(self._workers):
+            worker = self._workers[name]
+            worker.slots = 0
+            if not worker.used and name not in slots:
+                del self._workers[name]
+        for name, count in slots.items():
+            self._worker(name).slots = count
+        free = {name: max(0, w.slots - w.used) for name, w in self._workers.items()}
+        self.max = self.used + sum(free.values())
+        self._by_free = [(-count, name) for name, count in free.items() if count]
+        heapq.heapify(self._by_free)
+
+    def choose(self) -> str:
+        """The worker with most free slots; by name among equals. Asked only where one is free."""
+        while True:
+            free, name = self._by_free[0]
+            worker = self._workers.get(name)
+            if worker is not None and worker.slots - worker.used == -free:
+                return name
+            heapq.heappop(self._by_free)
+
+    def occupy(self, name: str) -> None:
+        """An attempt goes to the worker; `take` has counted it."""
+        worker = self._worker(name)
+        worker.used += 1
+        if worker.used > worker.slots:
+            self.max += 1
+        self._offer(name, worker)
+
+    def vacate(self, name: str) -> None:
+        """An attempt on the worker ended; `release` has counted it."""
+        worker = self._workers[name]
+        if worker.used > worker.slots:
+            self.max -= 1
+        worker.used -= 1
+        self._offer(name, worker)
+        if not worker.used and not worker.slots:
+            del self._workers[name]
+
+    def usage(self) -> tuple[int, int]:
+        """Slots used and slots of the workers that are there."""
+        return (self.used, sum(worker.slots for worker in self._workers.values()))
+
+    def free(self) -> int:
+        """Free slots, counted worker by worker."""
+        return sum(max(0, w.slots - w.used) for w in self._workers.values())
+
+    def _worker(self, name: str) -> _Worker:
+        return self._workers.setdefault(name, _Worker())
+
+    def _offer(self, name: str, worker: _Worker) -> None:
+        free = worker.slots - worker.used
+        if free > 0:
+            heapq.heappush(self._by_free, (-free, name))
+
+
+class Capacity:
+    """Every limit the site has or a task names. What the site does not have is closed."""
+
+    def __init__(self) -> None:
+        """All closed."""
+        self.workers = WorkerPool()
+        self.limits: dict[str, Limit] = {WORKERS: self.workers}
+
+    def site(self, key: LimitKey) -> Limit:
+        """The site's limit of that key; one it has not is closed until it is told of."""
+        return self.limits.setdefault(key, Limit(key))
+
+    def replace(self, limits: Mapping[LimitKey, int]) -> Iterable[Limit]:
+        """Take over all limits as they are now; answers those that changed."""
+        for key, limit in list(self.limits.items()):
+            if key in limits or limit is self.workers or limit.is_local:
+                continue
+            if limit.max:
+                limit.max = 0
+                yield limit
+        for key, max_ in limits.items():
+            limit = self.site(key)
+            if limit.max != max_:
+                limit.max = max_
+                yield limit

@@ -1,0 +1,106 @@
+"""What must hold of a machine between two decisions, counted again from its task runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from executions.scheduling.capacity import Capacity, Limit, Need
+from executions.scheduling.lifecycle import InvariantBroken, Lifecycle
+from executions.scheduling.model import OPEN_TASK_STATES, ExecutionState, TaskState
+from executions.scheduling.runs import ExecutionRun
+from executions.scheduling.waiting import reasons
+
+
+def check(executions: Mapping[str, ExecutionRun], capacity: Capacity, life: Lifecycle) -> None:
+    """Raise `InvariantBroken` with the story of a task concerned."""
+    for execution in executions.values():
+        _check_counts(execution)
+        for problem, task in _task_problems(execution):
+            raise InvariantBroken(
+                f"{execution.id} {task}: {problem}", life.story(execution.id, task)
+            )
+        _check_demands(execution)
+    _check_usage(executions, capacity)
+    if life.open_tasks != sum(execution.tasks_left for execution in executions.values()):
+        raise InvariantBroken("the count of open tasks is wrong")
+
+
+def _check_counts(execution: ExecutionRun) -> None:
+    counted = Counter(run.state for run in execution.tasks.values())
+    if counted != Counter({state: n for state, n in execution.counts.items() if n}):
+        raise InvariantBroken(f"{execution.id}: counts {execution.counts}, but {dict(counted)}")
+    if execution.tasks_left != sum(counted[state] for state in OPEN_TASK_STATES):
+        raise InvariantBroken(f"{execution.id}: the count of tasks left is wrong")
+    if not execution.tasks_left:
+        raise InvariantBroken(f"{execution.id}: all its tasks ended and it is still open")
+    critical = sum(r.critical and r.state in OPEN_TASK_STATES for r in execution.tasks.values())
+    if execution.critical_left != critical:
+        raise InvariantBroken(f"{execution.id}: the count of critical tasks left is wrong")
+
+
+def _task_problems(execution: ExecutionRun) -> list[tuple[str, str]]:
+    """(problem, task id) for each task run that cannot be as it is."""
+    problems = []
+    for run in execution.tasks.values():
+        needed = [execution.tasks[id_] for id_ in run.task.depends_on]
+        done = all(dependency.state is TaskState.COMPLETED for dependency in needed)
+        if run.is_live != (run.id in execution.live):
+            problems.append((f"{run.state}, but its slot says otherwise", run.id))
+        if run.state is TaskState.BLOCKED and done:
+            problems.append(("blocked, and all it depends on is done", run.id))
+        if run.state in OPEN_TASK_STATES - {TaskState.BLOCKED} and not done:
+            problems.append((f"{run.state} before what it depends on", run.id))
+        if execution.state is ExecutionState.CANCELLING and (
+            run.state in OPEN_TASK_STATES and not run.is_live
+        ):
+            problems.append((f"{run.state} while the run stops", run.id))
+    return problems
+
+
+def _check_demands(execution: ExecutionRun) -> None:
+    for demand in execution.demands:
+        queued = [
+            run
+            for run in execution.tasks.values()
+            if run.demand is demand and run.state is TaskState.QUEUED
+        ]
+        if len(queued) != demand.queued:
+            raise InvariantBroken(f"{execution.id}: demand {demand.number} counts its queue wrong")
+        keys, reserved_for = reasons(demand)
+        if queued and not keys:
+            raise InvariantBroken(
+                f"{execution.id} {queued[0].id}: queued, and nothing keeps it from starting"
+            )
+        if (keys, reserved_for) != (demand.keys, demand.reserved_for):
+            raise InvariantBroken(
+                f"{execution.id}: demand {demand.number} waits for {keys}, told {demand.keys}"
+            )
+        if queued and demand.head() is not min(queued, key=lambda run: run.order):
+            raise InvariantBroken(f"{execution.id}: demand {demand.number} is out of order")
+
+
+def _check_usage(executions: Mapping[str, ExecutionRun], capacity: Capacity) -> None:
+    limits = [*capacity.limits.values()]
+    held: dict[Limit, list[tuple[ExecutionRun, Need]]] = {}
+    for execution in executions.values():
+        limits.extend(execution.own_limits.values())
+        for run in execution.live.values():
+            for need in run.demand.needs:
+                held.setdefault(need.limit, []).append((execution, need))
+    for limit in limits:
+        _check_limit(limit, held.get(limit, []))
+    workers = capacity.workers
+    if workers.max - workers.used != workers.free():
+        raise InvariantBroken(f"{workers.max - workers.used} free slots, but {workers.free()}")
+
+
+def _check_limit(limit: Limit, held: list[tuple[ExecutionRun, Need]]) -> None:
+    used = sum(need.amount for _, need in held)
+    alone = sum(need.exclusive for _, need in held)
+    if (limit.used, limit.holds, limit.alone) != (used, len(held), alone):
+        raise InvariantBroken(f"{limit.key}: {limit.used} used by {limit.holds}, counted {used}")
+    if alone and len(held) > 1:
+        raise InvariantBroken(f"{limit.key}: held alone and by {len(held)} at once")
+    if not limit.is_local and limit.shares != Counter(execution for execution, _ in held):
+        raise InvariantBroken(f"{limit.key}: the executions' shares are counted wrong")

@@ -1,0 +1,442 @@
+"""The scheduler: `Machine.handle(events, now) → Decision`. Everything that decides is behind it.
+
+Holds the live state of every open execution. Given the same events and times it decides the
+same, always. Events about what is not (any more) there change nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+
+from executions.scheduling import checks, policy, waiting
+from executions.scheduling.admission import Admission
+from executions.scheduling.capacity import OPEN, Capacity
+from executions.scheduling.lifecycle import (
+    QUEUED,
+    InvariantBroken,
+    Lifecycle,
+    StoryLine,
+    Wish,
+    deadline,
+)
+from executions.scheduling.messages import (
+    AttemptCancelled,
+    AttemptCompleted,
+    AttemptFailed,
+    AttemptLost,
+    AttemptReturned,
+    AttemptStarted,
+    AttemptTimedOut,
+    CancelRequested,
+    CloseExecution,
+    Decision,
+    Event,
+    ExecutionSubmitted,
+    LimitsChanged,
+    PauseRequested,
+    RanksChanged,
+    ResumeRequested,
+    Tick,
+    WaitChange,
+    WakeAt,
+    WorkersChanged,
+)
+from executions.scheduling.model import (
+    FINAL_TASK_STATES,
+    AttemptState,
+    ExecutionProgress,
+    ExecutionState,
+    Hold,
+    LimitKey,
+    OnCriticalFailure,
+    Reason,
+    TaskState,
+)
+from executions.scheduling.runs import ExecutionRun, TaskRun, open_execution
+
+__all__ = ["InvariantBroken", "Machine", "StoryLine", "UnknownExecution"]
+
+
+class UnknownExecution(KeyError):  # noqa: N818 named for what is
+    """No such execution is open. Closed ones are in the database only."""
+
+
+def no_jitter() -> float:
+    """The middle of the spread."""
+    return 0.5
+
+
+class Machine:
+    """All open executions over one site. One thread at a time."""
+
+    def __init__(self, *, jitter: Callable[[], float] = no_jitter) -> None:
+        """`jitter` answers a number from 0 to 1 each time: `random.Random(…).random`."""
+        self._capacity = Capacity()
+        self._admission = Admission(self._capacity)
+        self._life = Lifecycle(self._admission, jitter)
+        self._executions: dict[str, ExecutionRun] = {}
+        self._opened = 0
+        self._taken_up: list[tuple[TaskRun, float]] = []
+        self._handlers: dict[type, Callable[..., None]] = {
+            ExecutionSubmitted: self._submitted,
+            AttemptStarted: self._started,
+            AttemptCompleted: self._completed,
+            AttemptFailed: self._failed,
+            AttemptTimedOut: self._timed_out,
+            AttemptCancelled: self._cancelled,
+            AttemptLost: self._lost,
+            AttemptReturned: self._returned,
+            CancelRequested: self._cancel,
+            PauseRequested: self._pause,
+            ResumeRequested: self._resume,
+            LimitsChanged: self._limits_changed,
+            WorkersChanged: self._workers_changed,
+            RanksChanged: self._ranks_changed,
+            Tick: self._tick,
+        }
+
+    def handle(self, events: Sequence[Event], now: float) -> Decision:
+        """Take in what happened and decide. A `now` before the last one counts as the last one."""
+        life = self._life
+        life.now = max(life.now, now)
+        for event in events:
+            life.why = event
+            self._handlers[type(event)](event)
+            life.apply()
+        self._ring()
+        life.why = "admitted"
+        for run in self._admission.admissible():
+            life.dispatch(run)
+        waits = waiting.settle(self._admission, life.now)
+        self._book_debts()
+        return self._decide(waits)
+
+    # ------------------------------------------------------------ questions
+
+    def check(self) -> None:
+        """Raise `InvariantBroken` where the machine contradicts itself. Slow; for tests."""
+        checks.check(self._executions, self._capacity, self._life)
+
+    def story(self, execution: str, task: str) -> list[StoryLine]:
+        """What is remembered of a task: what happened and why, oldest first."""
+        return self._life.story(execution, task)
+
+    def usage(self) -> Mapping[LimitKey, tuple[int, int]]:
+        """(used, max) of every limit there is, the executions' own ones included."""
+        limits = list(self._capacity.limits.values())
+        for execution in self._executions.values():
+            limits.extend(execution.own_limits.values())
+        return {LimitKey(limit.key): limit.usage() for limit in limits}
+
+    def holders(self, key: str) -> list[tuple[str, str]]:
+        """(execution, task) of every live attempt that holds the limit."""
+        return [
+            (execution.id, run.id)
+            for execution in self._executions.values()
+            for run in execution.live.values()
+            if any(need.limit.key == key for need in run.demand.needs)
+        ]
+
+    def executions(self) -> tuple[str, ...]:
+        """The open executions, in the order in which they came."""
+        return tuple(self._executions)
+
+    def waiting(self, execution: str) -> tuple[WaitChange, ...]:
+        """What the queued tasks of the execution wait for now, by demand."""
+        return tuple(
+            waiting.wait_change(demand)
+            for demand in self._known(execution).demands
+            if demand.queued
+        )
+
+    def waits(self, execution: str, task: str) -> dict[str, float]:
+        """Seconds the task has waited up to now, by LimitKey or Hold."""
+        run = self._known(execution).tasks[task]
+        waits = waiting.waits_so_far(run, self._life.now)
+        if run.state is TaskState.RETRYING:
+            waits[Hold.BACKOFF] = waits.get(Hold.BACKOFF, 0.0) + self._life.now - run.since
+        return waits
+
+    def progress(self, execution: str) -> ExecutionProgress:
+        """Where the execution stands: enough for another machine to carry on from."""
+        run = self._known(execution)
+        alone, waited = waiting.totals(run, self._life.now)
+        return ExecutionProgress(
+            state=run.state,
+            started_at=run.started_at,
+            stopping_to=run.stopping_to,
+            error=run.error,
+            tasks={id_: task.progress() for id_, task in run.tasks.items()},
+            alone=alone,
+            waited=waited,
+        )
+
+    def _known(self, execution: str) -> ExecutionRun:
+        try:
+            return self._executions[execution]
+        except KeyError:
+            raise UnknownExecution(execution) from None
+
+    # ------------------------------------------------------------ executions come and go
+
+    def _submitted(self, event: ExecutionSubmitted) -> None:
+        if event.execution in self._executions:
+            return
+        life = self._life
+        self._opened += 1
+        progress = event.progress or ExecutionProgress()
+        execution = open_execution(
+            event.execution, self._opened, event.group, progress, self._capacity
+        )
+        self._executions[event.execution] = execution
+        self._admission.open()
+        life.open_tasks += execution.tasks_left
+        if execution.state is ExecutionState.PENDING:
+            execution.started_at = life.now
+            life.step(execution, ExecutionState.RUNNING)
+        for run in execution.tasks.values():
+            self._take_up(run)
+        started_at = life.now if execution.started_at is None else execution.started_at
+        if event.group.run_timeout_s is not None:
+            life.wake(started_at + event.group.run_timeout_s, execution)
+        self._go_on_stopping(execution)
+        if not execution.tasks_left:
+            life.finish(execution)
+
+    def _take_up(self, run: TaskRun) -> None:
+        """Put a task run where its state says it is."""
+        life = self._life
+        if run.state is TaskState.BLOCKED:
+            if not run.needs_left:
+                life.wish(run, QUEUED)
+        elif run.state is TaskState.QUEUED:
+            life.queue(run, QUEUED)
+            waited_s = max(0.0, life.now - run.since)
+            waiting.owe(run, (Hold.RECOVERY,), waited_s)
+            self._taken_up.append((run, waited_s))
+        elif run.state is TaskState.RETRYING:
+            life.wake(life.now if run.not_before is None else run.not_before, run)
+        elif run.is_live:
+            run.execution.live[run.id] = run
+            self._admission.take(run)
+            life.watch_time_limit(run)
+
+    def _go_on_stopping(self, execution: ExecutionRun) -> None:
+        """An execution that was taken up again in the middle of being stopped."""
+        self._life.apply()
+        if execution.state is ExecutionState.CANCELLING:
+            self._life.stop_tasks(execution, "")
+        elif (
+            execution.critical_failure
+            and execution.group.on_critical_failure is OnCriticalFailure.CONTINUE
+        ):
+            self._life.stop_critical(execution)
+
+    def _book_debts(self) -> None:
+        for run, seconds in self._taken_up:
+            if run.state is TaskState.QUEUED and run.demand.keys:
+                waiting.owe(run, run.demand.keys, seconds)
+                waiting.owe_in_all(run.execution, run.demand.keys, seconds)
+            else:
+                waiting.owe_in_all(run.execution, (Hold.RECOVERY,), seconds)
+        self._taken_up = []
+
+    def _decide(self, waits: tuple[WaitChange, ...]) -> Decision:
+        life = self._life
+        if life.timers:
+            life.instructions.append(WakeAt(max(life.timers[0][0], life.now)))
+        for execution in life.over:
+            life.instructions.append(
+                CloseExecution(execution.id, *waiting.totals(execution, life.now))
+            )
+            self._admission.close(execution)
+            life.forget(execution)
+            del self._executions[execution.id]
+        decision = Decision(
+            tuple(life.transitions), tuple(life.steps), tuple(life.instructions), waits
+        )
+        life.transitions, life.steps, life.instructions, life.over = [], [], [], []
+        return decision
+
+    # ------------------------------------------------------------ attempts
+
+    def _live(self, execution: str, task: str, attempt: int) -> TaskRun | None:
+        """The task run whose live attempt that is; None: the event is late or a duplicate."""
+        known = self._executions.get(execution)
+        run = known.live.get(task) if known is not None else None
+        return run if run is not None and run.attempts == attempt else None
+
+    def _started(self, event: AttemptStarted) -> None:
+        run = self._live(event.execution, event.task, event.attempt)
+        if run is not None and run.state is TaskState.DISPATCHED:
+            self._life.wish(run, Wish(TaskState.RUNNING, AttemptState.RUNNING, started_at=event.at))
+
+    def _completed(self, event: AttemptCompleted) -> None:
+        run = self._live(event.execution, event.task, event.attempt)
+        if run is not None:
+            self._life.wish(
+                run,
+                Wish(
+                    TaskState.COMPLETED,
+                    AttemptState.COMPLETED,
+                    started_at=event.started_at,
+                    finished_at=event.finished_at,
+                ),
+            )
+
+    def _failed(self, event: AttemptFailed) -> None:
+        run = self._live(event.execution, event.task, event.attempt)
+        if run is not None:
+            self._life.judge(
+                run,
+                event.reason,
+                event.error,
+                retryable=event.retryable,
+                started_at=event.started_at,
+                finished_at=event.finished_at,
+            )
+
+    def _timed_out(self, event: AttemptTimedOut) -> None:
+        run = self._live(event.execution, event.task, event.attempt)
+        if run is not None:
+            self._life.judge(
+                run,
+                Reason.TIMEOUT,
+                policy.TIMEOUT_ERROR,
+                started_at=event.started_at,
+                finished_at=event.finished_at,
+            )
+
+    def _cancelled(self, event: AttemptCancelled) -> None:
+        run = self._live(event.execution, event.task, event.attempt)
+        if run is not None:
+            self._stopped(run, event.started_at, event.finished_at)
+
+    def _stopped(self, run: TaskRun, started_at: float | None, finished_at: float) -> None:
+        self._life.wish(
+            run,
+            Wish(
+                TaskState.CANCELLED,
+                AttemptState.CANCELLED,
+                started_at=started_at,
+                finished_at=finished_at,
+                cause=run.cause,
+            ),
+        )
+
+    def _lost(self, event: AttemptLost) -> None:
+        run = self._live(event.execution, event.task, event.attempt)
+        if run is None:
+            return
+        if run.is_stopping:
+            self._stopped(run, run.started_at, self._life.now)
+        else:
+            self._life.judge(
+                run,
+                Reason.WORKER_LOST,
+                policy.LOST_ERROR,
+                started_at=run.started_at,
+                finished_at=self._life.now,
+            )
+
+    def _returned(self, event: AttemptReturned) -> None:
+        run = self._live(event.execution, event.task, event.attempt)
+        if run is None:
+            return
+        unused = not event.started
+        finish = TaskState.QUEUED
+        if run.is_stopping:
+            finish = policy.stopped_state(run.attempts - unused)
+        self._life.wish(
+            run,
+            Wish(
+                finish,
+                AttemptState.RETURNED,
+                started_at=run.started_at,
+                finished_at=self._life.now if event.started else None,
+                cause=run.cause,
+                unused=unused,
+            ),
+        )
+
+    # ------------------------------------------------------------ people
+
+    def _cancel(self, event: CancelRequested) -> None:
+        execution = self._executions.get(event.execution)
+        if execution is not None and execution.state in (
+            ExecutionState.RUNNING,
+            ExecutionState.PAUSED,
+        ):
+            self._life.stop(execution, ExecutionState.CANCELLED, "", "")
+
+    def _pause(self, event: PauseRequested) -> None:
+        execution = self._executions.get(event.execution)
+        if execution is None or execution.state is not ExecutionState.RUNNING:
+            return
+        self._life.step(execution, ExecutionState.PAUSED)
+        execution.paused.max = 0
+        self._admission.reconsider(execution.paused)
+        for demand in execution.demands:
+            self._admission.unreserve(demand)
+
+    def _resume(self, event: ResumeRequested) -> None:
+        execution = self._executions.get(event.execution)
+        if execution is None or execution.state is not ExecutionState.PAUSED:
+            return
+        self._life.step(execution, ExecutionState.RUNNING)
+        execution.paused.max = OPEN
+        self._admission.reconsider(execution.paused)
+
+    # ------------------------------------------------------------ the site
+
+    def _limits_changed(self, event: LimitsChanged) -> None:
+        changed = list(self._capacity.replace(event.limits))
+        for limit in changed:
+            self._admission.reconsider(limit)
+        self._admission.unreserve_hopeless(changed)
+
+    def _workers_changed(self, event: WorkersChanged) -> None:
+        workers = self._capacity.workers
+        workers.replace(event.workers)
+        self._admission.reconsider(workers)
+        self._admission.unreserve_hopeless([workers])
+
+    def _ranks_changed(self, event: RanksChanged) -> None:
+        execution = self._executions.get(event.execution)
+        if execution is not None:
+            execution.put_in_order(event.ranks)
+            self._admission.reorder(execution)
+
+    def _tick(self, _event: Tick) -> None:
+        """Whatever is due is looked at in every decision."""
+
+    def _ring(self) -> None:
+        """Let everything happen that is due."""
+        life = self._life
+        life.why = "due"
+        while life.timers and life.timers[0][0] <= life.now:
+            _, _, whom = heapq.heappop(life.timers)
+            if isinstance(whom, ExecutionRun):
+                self._run_timed_out(whom)
+            elif whom.state not in FINAL_TASK_STATES:
+                self._task_due(whom)
+            life.apply()
+
+    def _run_timed_out(self, execution: ExecutionRun) -> None:
+        if execution.state in (ExecutionState.RUNNING, ExecutionState.PAUSED):
+            self._life.stop(execution, ExecutionState.FAILED, policy.RUN_TIMEOUT_ERROR, "")
+
+    def _task_due(self, run: TaskRun) -> None:
+        life = self._life
+        if run.state is TaskState.RETRYING:
+            if run.not_before is None or run.not_before <= life.now:
+                life.wish(run, QUEUED)
+        elif run.is_live and not run.worker and deadline(run) <= life.now:
+            life.judge(
+                run,
+                Reason.TIMEOUT,
+                policy.TIMEOUT_ERROR,
+                started_at=run.started_at,
+                finished_at=life.now,
+            )

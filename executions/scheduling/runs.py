@@ -1,0 +1,327 @@
+"""The live nouns of the brain: an open execution, its task runs, its demand classes.
+
+Owns their shape and how they are made from a group and its progress. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+
+from executions.scheduling import graph
+from executions.scheduling.capacity import OPEN, Capacity, Limit, Need
+from executions.scheduling.model import (
+    OPEN_TASK_STATES,
+    ExecutionProgress,
+    ExecutionState,
+    Group,
+    Hold,
+    LimitKey,
+    LimitKind,
+    LiveAttempt,
+    Task,
+    TaskProgress,
+    TaskState,
+    limit_key,
+    local_key,
+)
+
+NOTHING: Mapping[str, float] = {}
+
+
+class TaskRun:
+    """One task within one open execution."""
+
+    __slots__ = (
+        "attempts",
+        "cause",
+        "critical",
+        "demand",
+        "dependents",
+        "dispatched_at",
+        "entered",
+        "execution",
+        "failures",
+        "id",
+        "is_stopping",
+        "losses",
+        "needs_left",
+        "not_before",
+        "order",
+        "priority",
+        "since",
+        "started_at",
+        "state",
+        "task",
+        "waits",
+        "worker",
+    )
+
+    def __init__(self, execution: ExecutionRun, task: Task, priority: int) -> None:
+        """As just submitted."""
+        self.execution = execution
+        self.task = task
+        self.id = task.id
+        self.priority = priority
+        """Its own or inherited."""
+        self.order = 0
+        """Its place in the execution's order of admission."""
+        self.demand: Demand
+        self.critical = False
+        self.dependents: list[TaskRun] = []
+        self.needs_left = 0
+        """How many dependencies are not completed."""
+        self.state = TaskState.BLOCKED
+        self.since = 0.0
+        self.attempts = 0
+        self.failures = 0
+        self.losses = 0
+        self.not_before: float | None = None
+        self.worker = ""
+        self.dispatched_at = 0.0
+        self.started_at: float | None = None
+        self.is_stopping = False
+        self.cause = ""
+        """The task whose failure made it stop."""
+        self.waits: dict[str, float] = {}
+        self.entered: Mapping[str, float] = NOTHING
+        """The demand's totals when it was queued."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it holds a slot."""
+        return self.state is TaskState.DISPATCHED or self.state is TaskState.RUNNING
+
+    def progress(self) -> TaskProgress:
+        """What has to be remembered of it."""
+        live = None
+        if self.is_live:
+            live = LiveAttempt(
+                self.attempts, self.worker, self.dispatched_at, self.started_at, self.is_stopping
+            )
+        return TaskProgress(
+            state=self.state,
+            attempts=self.attempts,
+            failures=self.failures,
+            losses=self.losses,
+            since=self.since,
+            not_before=self.not_before,
+            live=live,
+            waits=dict(self.waits),
+        )
+
+
+class Demand:
+    """The task runs of one execution that ask for the same things, queued in order.
+
+    `watching` is the one limit that keeps its head from starting, under which the admission
+    finds it again; None while it has not been looked at or has nothing queued.
+    """
+
+    __slots__ = (
+        "alone_key",
+        "area",
+        "area_at",
+        "execution",
+        "gates",
+        "keys",
+        "keys_since",
+        "needs",
+        "needs_worker",
+        "number",
+        "queue",
+        "queued",
+        "reservation",
+        "reserved",
+        "reserved_for",
+        "seen_priority",
+        "seen_taken",
+        "told",
+        "totals",
+        "totals_at",
+        "watching",
+    )
+
+    def __init__(
+        self, execution: ExecutionRun, number: int, gates: list[Limit], needs: list[Need]
+    ) -> None:
+        """Nothing is queued."""
+        self.execution = execution
+        self.number = number
+        self.gates = gates
+        self.needs = needs
+        self.needs_worker = False
+        self.queue: list[int] = []
+        self.queued = 0
+        self.watching: Limit | None = None
+        self.seen_taken: dict[Limit, int] | None = None
+        """Units of each limit given out when its turn came first, to `seen_priority` or lower."""
+        self.seen_priority = 0
+        self.reservation = 0
+        """Number of its reservation, the older the lower; 0: it has none."""
+        self.reserved: dict[Limit, Need] = {}
+        self.keys: tuple[str, ...] = ()
+        self.keys_since = 0.0
+        self.reserved_for = ""
+        self.alone_key = ""
+        self.area = 0.0
+        self.area_at = 0.0
+        self.totals: Mapping[str, float] = NOTHING
+        self.totals_at = 0.0
+        self.told: tuple[object, ...] = ((), 0, "")
+
+    def head(self) -> TaskRun | None:
+        """The queued task run that is to start first."""
+        queue, by_order = self.queue, self.execution.by_order
+        while queue:
+            run = by_order[queue[0]]
+            if run.state is TaskState.QUEUED:
+                return run
+            heapq.heappop(queue)
+        return None
+
+    def reservation_place(self) -> tuple[int, float]:
+        """Its place among reservations: higher priority first, then the older one."""
+        head = self.head()
+        priority = head.priority if head is not None else -1
+        return (-priority, self.reservation or float("inf"))
+
+
+class ExecutionRun:
+    """One open execution."""
+
+    def __init__(self, id_: str, seq: int, group: Group, progress: ExecutionProgress) -> None:
+        """Without tasks yet; `open_execution` gives it those."""
+        self.id = id_
+        self.seq = seq
+        self.group = group
+        self.state = progress.state
+        self.started_at = progress.started_at
+        self.stopping_to = progress.stopping_to
+        self.error = progress.error
+        self.tasks: dict[str, TaskRun] = {}
+        self.by_order: list[TaskRun] = []
+        self.chains_s: Mapping[str, float] = NOTHING
+        self.demands: list[Demand] = []
+        self.live: dict[str, TaskRun] = {}
+        self.counts: dict[TaskState, int] = {}
+        self.tasks_left = 0
+        """How many task runs have not ended."""
+        self.critical_left = 0
+        self.critical_failure = ""
+        self.paused = Limit(Hold.PAUSED, OPEN, is_local=True)
+        self.critical_phase = Limit(Hold.CRITICAL_PHASE, OPEN, is_local=True)
+        self.own_limits: dict[str, Limit] = {}
+        self.alone_s: dict[str, float] = dict(progress.alone)
+        self.waited_s: dict[str, float] = dict(progress.waited)
+        self.alone_now: dict[str, tuple[int, float]] = {}
+        """By key: how many demands wait for it alone, and since when any does."""
+
+    def own_limit(self, what: str, max_: int) -> Limit:
+        """A limit that holds within this execution only."""
+        key = local_key(self.id, what)
+        return self.own_limits.setdefault(key, Limit(key, max_, is_local=True))
+
+    def put_in_order(self, ranks: Mapping[str, int]) -> None:
+        """Number the task runs by the order in which they want to start."""
+        priorities = {run.id: run.priority for run in self.tasks.values()}
+        order = graph.admission_order(self.group, priorities, self.chains_s, ranks)
+        tasks = self.group.tasks
+        self.by_order = [self.tasks[tasks[position].id] for position in order]
+        for number, run in enumerate(self.by_order):
+            run.order = number
+
+
+def open_execution(
+    id_: str, seq: int, group: Group, progress: ExecutionProgress, capacity: Capacity
+) -> ExecutionRun:
+    """An execution with its tasks where `progress` says they stand; nothing is held or queued."""
+    execution = ExecutionRun(id_, seq, group, progress)
+    built = graph.build(group.tasks)
+    priorities = graph.inherited_priorities(built, group.tasks)
+    critical = graph.critical_phase(group, priorities)
+    numbers = graph.demand_numbers(group, critical)
+    for task in group.tasks:
+        run = TaskRun(execution, task, priorities[task.id])
+        run.critical = task.id in critical
+        execution.tasks[task.id] = run
+        number = numbers[task.id]
+        if number == len(execution.demands):
+            execution.demands.append(_demand(execution, number, run, capacity))
+        run.demand = execution.demands[number]
+        remembered = progress.tasks.get(task.id)
+        if remembered is not None:
+            _remember(run, remembered)
+        _count(execution, run)
+    _connect(execution, built)
+    execution.chains_s = graph.remaining_chains_s(built, group.tasks)
+    execution.put_in_order(group.ranks)
+    if execution.critical_left:
+        execution.critical_phase.max = 0
+    if execution.state is ExecutionState.PAUSED:
+        execution.paused.max = 0
+    return execution
+
+
+def _count(execution: ExecutionRun, run: TaskRun) -> None:
+    is_open = run.state in OPEN_TASK_STATES
+    execution.counts[run.state] = execution.counts.get(run.state, 0) + 1
+    execution.tasks_left += is_open
+    if run.critical:
+        execution.critical_left += is_open
+        if run.state is TaskState.FAILED and not execution.critical_failure:
+            execution.critical_failure = run.id
+
+
+def _connect(execution: ExecutionRun, built: graph.Graph) -> None:
+    tasks = execution.tasks
+    for run in tasks.values():
+        run.dependents = [tasks[id_] for id_ in built.dependents[run.id]]
+        if run.state is not TaskState.COMPLETED:
+            for dependent in run.dependents:
+                dependent.needs_left += 1
+
+
+def _remember(run: TaskRun, progress: TaskProgress) -> None:
+    run.state = progress.state
+    run.attempts = progress.attempts
+    run.failures = progress.failures
+    run.losses = progress.losses
+    run.since = progress.since
+    run.not_before = progress.not_before
+    run.waits = dict(progress.waits)
+    if progress.live is not None:
+        run.attempts = progress.live.number
+        run.worker = progress.live.worker
+        run.dispatched_at = progress.live.dispatched_at
+        run.started_at = progress.live.started_at
+
+
+def _demand(execution: ExecutionRun, number: int, run: TaskRun, capacity: Capacity) -> Demand:
+    """The class of the task: its gates, and its needs, those that few share first."""
+    task, group = run.task, execution.group
+    wanted: dict[LimitKey, tuple[int, bool]] = {}
+    for requirement in task.requirements:
+        key = limit_key(LimitKind.RESOURCE, requirement.resource)
+        amount, exclusive = wanted.get(key, (0, False))
+        wanted[key] = (amount + requirement.amount, exclusive or requirement.exclusive)
+    if task.team is not None:
+        wanted[limit_key(LimitKind.TEAM, task.team)] = (1, False)
+    if task.task_type is not None:
+        wanted[limit_key(LimitKind.TASK_TYPE, task.task_type)] = (1, False)
+    needs = []
+    for key, (amount, exclusive) in wanted.items():
+        needs.append(Need(capacity.site(key), amount, exclusive))
+        if key in group.limits:
+            needs.append(Need(execution.own_limit(key, group.limits[key]), amount, exclusive))
+    needs.append(Need(execution.own_limit("max_concurrency", group.max_concurrency), 1, False))
+    if task.needs_worker:
+        needs.append(Need(capacity.workers, 1, False))
+    for limit, amount, _ in needs:
+        limit.widest = max(limit.widest, amount)
+    gates = [execution.paused]
+    if not run.critical and group.critical_first:
+        gates.append(execution.critical_phase)
+    demand = Demand(execution, number, gates, needs)
+    demand.needs_worker = task.needs_worker
+    return demand

@@ -1,0 +1,196 @@
+"""What queued tasks wait for, now and in all: reasons per demand, seconds per task and per run.
+
+A demand's reasons change rarely, so seconds are running totals of the demand: what one task
+waited is the difference between the total when it left and when it came. A second waited for
+several things at once is split evenly in the task's own waits (they sum to its waiting time) and
+counted in full for each in the run's `waited`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from executions.scheduling.admission import Admission
+from executions.scheduling.messages import WaitChange
+from executions.scheduling.model import Hold
+from executions.scheduling.runs import NOTHING, Demand, ExecutionRun, TaskRun
+
+
+def enter(run: TaskRun, now: float) -> None:
+    """The task run joins its demand's queue; call before it is counted there."""
+    demand = run.demand
+    _advance(demand, now)
+    run.entered = demand.totals
+
+
+def leave(run: TaskRun, now: float) -> None:
+    """The task run leaves its demand's queue; call before it is counted out there."""
+    demand = run.demand
+    _advance(demand, now)
+    totals, entered = demand.totals, run.entered
+    if totals is not entered:
+        for key in {**entered, **totals}:
+            _add(run.waits, key, totals.get(key, 0.0) - entered.get(key, 0.0))
+    run.entered = NOTHING
+
+
+def back_off(run: TaskRun, seconds: float) -> None:
+    """The task run waited so long for its next attempt to be due."""
+    _add(run.waits, Hold.BACKOFF, seconds)
+    _add(run.execution.waited_s, Hold.BACKOFF, seconds)
+
+
+def owe(run: TaskRun, keys: tuple[str, ...], seconds: float) -> None:
+    """Book what a queued task run waited before the machine took its execution up again."""
+    totals = run.demand.totals
+    run.entered = {
+        **totals,
+        **{key: totals.get(key, 0.0) - seconds / len(keys) for key in keys},
+    }
+
+
+def owe_in_all(execution: ExecutionRun, keys: tuple[str, ...], seconds: float) -> None:
+    """Book the same in the execution's totals."""
+    for key in keys:
+        _add(execution.waited_s, key, seconds)
+
+
+def settle(admission: Admission, now: float) -> tuple[WaitChange, ...]:
+    """Find what every demand that may be concerned waits for now; answer what changed."""
+    touched = admission.touched
+    for limit in admission.dirty:
+        state = limit.state()
+        if state != limit.seen:
+            limit.seen = state
+            touched.update(limit.waiting)
+    changes = []
+    for demand in touched:
+        keys, reserved_for = reasons(demand)
+        if keys != demand.keys:
+            _change_keys(demand, keys, now)
+        demand.reserved_for = reserved_for
+        told = (keys, demand.queued, reserved_for)
+        if told != demand.told:
+            demand.told = told
+            changes.append(wait_change(demand))
+    admission.touched = {}
+    admission.dirty = {}
+    return tuple(changes)
+
+
+def wait_change(demand: Demand) -> WaitChange:
+    """What the demand waits for now, as it is told to others."""
+    return WaitChange(
+        execution=demand.execution.id,
+        demand=demand.number,
+        keys=demand.keys,
+        queued=demand.queued,
+        since=demand.keys_since,
+        reserved_for=demand.reserved_for,
+    )
+
+
+def reasons(demand: Demand) -> tuple[tuple[str, ...], str]:
+    """All that the demand's tasks wait for, and the task a reservation in their way is for.
+
+    A hold comes before all limits: while it lasts, room would not help.
+    """
+    if not demand.queued:
+        return (), ""
+    for gate in demand.gates:
+        if gate.is_closed:
+            return (gate.key,), ""
+    keys: list[str] = []
+    reserved_for = ""
+    for limit, amount, exclusive in demand.needs:
+        if not limit.has_room(amount, exclusive=exclusive):
+            keys.append(limit.key)
+        elif limit.kept_for:
+            keeper = limit.keeper(demand, amount, exclusive=exclusive)
+            head = keeper.head() if keeper is not None else None
+            if head is not None:
+                reserved_for = head.id
+    if reserved_for:
+        keys.append(Hold.RESERVED)
+    return tuple(keys), reserved_for
+
+
+def totals(execution: ExecutionRun, now: float) -> tuple[dict[str, float], dict[str, float]]:
+    """(`alone`, `waited`) of the execution up to now."""
+    alone = dict(execution.alone_s)
+    for key, (_, since) in execution.alone_now.items():
+        _add(alone, key, now - since)
+    waited = dict(execution.waited_s)
+    for demand in execution.demands:
+        area = demand.area + demand.queued * (now - demand.area_at)
+        for key in demand.keys:
+            _add(waited, key, area)
+    return alone, waited
+
+
+def waits_so_far(run: TaskRun, now: float) -> dict[str, float]:
+    """What a queued task run has waited up to now."""
+    demand = run.demand
+    waits = dict(run.waits)
+    totals = _totals_at(demand, now)
+    for key in {**run.entered, **totals}:
+        _add(waits, key, totals.get(key, 0.0) - run.entered.get(key, 0.0))
+    return waits
+
+
+def _totals_at(demand: Demand, now: float) -> Mapping[str, float]:
+    """The demand's seconds by key at `now`."""
+    elapsed = now - demand.totals_at
+    if elapsed <= 0 or not demand.keys:
+        return demand.totals
+    totals = dict(demand.totals)
+    for key in demand.keys:
+        _add(totals, key, elapsed / len(demand.keys))
+    return totals
+
+
+def _advance(demand: Demand, now: float) -> None:
+    if now > demand.totals_at:
+        demand.totals = _totals_at(demand, now)
+        demand.totals_at = now
+    if now > demand.area_at:
+        demand.area += demand.queued * (now - demand.area_at)
+        demand.area_at = now
+
+
+def _change_keys(demand: Demand, keys: tuple[str, ...], now: float) -> None:
+    execution = demand.execution
+    _advance(demand, now)
+    for key in demand.keys:
+        _add(execution.waited_s, key, demand.area)
+    demand.area = 0.0
+    if len(demand.keys) == 1:
+        _end_alone(execution, demand.keys[0], now)
+    if len(keys) == 1:
+        count, since = execution.alone_now.get(keys[0], (0, now))
+        execution.alone_now[keys[0]] = (count + 1, since)
+    if keys and not demand.keys:
+        for need in demand.needs:
+            need.limit.waiting[demand] = None
+        for gate in demand.gates:
+            gate.waiting[demand] = None
+    elif demand.keys and not keys:
+        for need in demand.needs:
+            need.limit.waiting.pop(demand, None)
+        for gate in demand.gates:
+            gate.waiting.pop(demand, None)
+    demand.keys = keys
+    demand.keys_since = now
+
+
+def _end_alone(execution: ExecutionRun, key: str, now: float) -> None:
+    count, since = execution.alone_now.pop(key)
+    if count > 1:
+        execution.alone_now[key] = (count - 1, since)
+    else:
+        _add(execution.alone_s, key, now - since)
+
+
+def _add(sums: dict[str, float], key: str, seconds: float) -> None:
+    if seconds > 0:
+        sums[key] = sums.get(key, 0.0) + seconds
