@@ -29,7 +29,7 @@ from executions.dispatch.timing import DRAIN_S, HEARTBEAT_EVERY_S, SELF_STOP_S, 
 from executions.models import Attempt, AttemptOutput, WorkerProcess
 from executions.runners.base import Context, End, Outcome
 from executions.runners.output import OutputBuffer
-from executions.runners.references import UnresolvedError, references, resolve
+from executions.runners.references import UnresolvedReferenceError, references, resolve
 from executions.runners.registry import RunnerOptions, RunnerSet
 
 log = structlog.get_logger(__name__)
@@ -66,6 +66,7 @@ class LaneWorker:
                 scratch_dir=Path(settings.VAR_DIR) / "scratch",
                 python_callables=tuple(settings.PEXEC_PYTHON_CALLABLES),
                 http_allow_private=settings.PEXEC_HTTP_ALLOW_PRIVATE,
+                silence_s=SELF_STOP_S,
             ),
         )
         self._reporter = Reporter(bus, self.incarnation)
@@ -229,13 +230,14 @@ class LaneWorker:
     def _attempt(self, held: Held) -> Message:
         brief = self._briefs.get(held.execution, held.position)
         tap = OutputTap(self._bus, held.token)
+        output = OutputBuffer(tap=tap)
         context = Context(
             execution=brief.execution,
             task=brief.task,
             attempt=held.number,
             token=held.token,
             timeout_s=brief.timeout_s,
-            output=OutputBuffer(tap=tap),
+            output=output,
             progress=lambda percent, line: self._reporter.say(
                 {"kind": "progress", "token": held.token, "percent": percent, "line": line}
             ),
@@ -248,7 +250,8 @@ class LaneWorker:
         self._reporter.say({"kind": "started", "token": held.token, "started_at": started_at})
         outcome = self._outcome(brief, held, context)
         run_s = time.monotonic() - begun
-        tap.keep(context.output)
+        output.close()
+        tap.keep(output)
         stopped = held.stopped_as if outcome.end is End.CANCELLED else ""
         return {
             "kind": stopped or outcome.end.value,
@@ -267,7 +270,7 @@ class LaneWorker:
         if tasks:
             try:
                 payload = resolve(payload, results=results_of(held.execution, tasks), secrets={})
-            except UnresolvedError as error:
+            except UnresolvedReferenceError as error:
                 return Outcome(End.FAILED, error=str(error), retryable=False)
         return self._runners.run(brief.runner, payload, context)
 

@@ -43,6 +43,9 @@ class OutputSink(Protocol):
     def write(self, data: bytes) -> None:
         """Append bytes of the combined output."""
 
+    def tick(self) -> None:
+        """Pass on what waits, if it is time; to be called now and then while nothing comes."""
+
 
 @dataclass(slots=True)
 class Context:

@@ -1,0 +1,117 @@
+"""Which runners there are, made ready for one worker process; and their checks, for the web.
+
+Built-in ones are named here; other packages add theirs by the entry point group `pexec.runners`: a
+class that is called with the RunnerOptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from executions.runners import shell
+from executions.runners.base import Context, End, Outcome, Runner
+from executions.runners.builtin import Fault, Noop, Sleep
+from executions.runners.commands import Commands
+from executions.runners.external import External
+
+WITHOUT_WORKER = frozenset({"external"})
+"""Work done outside the workers: it holds its limits, but no worker slot."""
+ENTRY_POINTS = "pexec.runners"
+ERROR_LIMIT = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerOptions:
+    """What runners of one worker process may use."""
+
+    scratch_dir: Path
+    python_callables: tuple[str, ...] = ()
+    http_allow_private: bool = False
+    silence_s: float = 20.0
+    """Commands end when their worker said nothing for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is known of a kind of runner without making one."""
+
+    dangerous: bool
+    check: Callable[[Mapping[str, Any]], list[Fault]]
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """Every kind of runner there is, enabled or not."""
+    found = {
+        Noop.name: Kind(dangerous=False, check=Noop().check),
+        Sleep.name: Kind(dangerous=False, check=Sleep().check),
+        External.name: Kind(dangerous=False, check=External().check),
+        shell.Shell.name: Kind(dangerous=True, check=shell.check_payload),
+    }
+    for point in entry_points(group=ENTRY_POINTS):
+        runner = point.load()
+        found[point.name] = Kind(runner.dangerous, partial(runner.check, None))
+    return found
+
+
+def check_payload(name: str, payload: Mapping[str, Any], enabled: Iterable[str]) -> list[Fault]:
+    """Every fault of a task's runner and payload; an empty place is the runner itself."""
+    if name not in kinds():
+        return [("", f"no runner '{name}'; there are {', '.join(sorted(kinds()))}")]
+    if name not in set(enabled):
+        return [("", f"runner '{name}' is not enabled here")]
+    return kinds()[name].check(payload)
+
+
+class RunnerSet:
+    """The enabled runners of one worker process."""
+
+    def __init__(self, names: Iterable[str], options: RunnerOptions) -> None:
+        self.names = frozenset(names)
+        self._commands = Commands(options.silence_s)
+        self._runners: dict[str, Runner] = {}
+        makers: dict[str, Callable[[], Runner]] = {
+            "noop": Noop,
+            "sleep": Sleep,
+            "external": External,
+            "shell": lambda: shell.Shell(self._commands, options.scratch_dir),
+        }
+        for point in entry_points(group=ENTRY_POINTS):
+            makers[point.name] = lambda p=point: p.load()(options)  # type: ignore[misc]
+        for name in self.names & makers.keys():
+            self._runners[name] = makers[name]()
+
+    @property
+    def _needs_commands(self) -> bool:
+        return "shell" in self._runners
+
+    def start(self) -> None:
+        """Make ready."""
+        if self._needs_commands:
+            self._commands.start()
+
+    def stop(self) -> None:
+        """End everything."""
+        self._commands.stop()
+
+    def keep_alive(self) -> None:
+        """Say that this process is not stopped; to be called each second."""
+        if self._needs_commands:
+            self._commands.keep_alive()
+
+    def run(self, name: str, payload: Mapping[str, Any], context: Context) -> Outcome:
+        """Run one attempt. Never raises."""
+        runner = self._runners.get(name)
+        if runner is None:
+            return Outcome(
+                End.FAILED, f"runner '{name}' is not enabled on this worker", retryable=False
+            )
+        try:
+            return runner.run(payload, context)
+        except Exception as error:  # noqa: BLE001 (a runner's fault is a failed attempt)
+            return Outcome(End.FAILED, f"{type(error).__name__}: {error}"[:ERROR_LIMIT])

@@ -1,0 +1,73 @@
+"""Runners as a lane calls them, on a real supervisor."""
+
+import secrets
+import threading
+from pathlib import Path
+
+import pytest
+
+from executions.runners.base import Context, Outcome
+from executions.runners.output import OutputBuffer, shown
+from executions.runners.registry import RunnerOptions, RunnerSet
+
+
+class Bench:
+    """Runs one attempt at a time and keeps what it printed."""
+
+    def __init__(self, runners: RunnerSet) -> None:
+        self.runners = runners
+        self.output = OutputBuffer()
+        self.progress: list[tuple[float | None, str]] = []
+        self.stop = threading.Event()
+        self.token = ""
+
+    def run(self, name, payload, *, timeout_s=20.0, attempt=1) -> Outcome:
+        self.output = OutputBuffer()
+        self.token = secrets.token_hex(8)
+        context = Context(
+            execution="PEXEC-1",
+            task="T1",
+            attempt=attempt,
+            token=self.token,
+            timeout_s=timeout_s,
+            output=self.output,
+            stop=self.stop,
+            progress=lambda percent, line: self.progress.append((percent, line)),
+        )
+        return self.runners.run(name, payload, context)
+
+    def sh(self, command, **options) -> Outcome:
+        payload = {"command": command, **options.pop("payload", {})}
+        return self.run("shell", payload, **options)
+
+    @property
+    def printed(self) -> str:
+        self.output.close()
+        return shown(self.output.head, self.output.tail, self.output.total_bytes)
+
+    def left(self) -> list[int]:
+        """Processes that still carry the mark of the last attempt."""
+        mark = f"PEXEC_TOKEN={self.token}".encode()
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if mark in path.read_bytes():
+                    found.append(int(path.parent.name))
+            except OSError:
+                continue
+        return found
+
+
+@pytest.fixture(scope="module")
+def runners(tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("scratch")
+    found = RunnerSet(["noop", "sleep", "shell", "external"], RunnerOptions(scratch))
+    found.start()
+    yield found
+    found.stop()
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.fixture
+def bench(runners) -> Bench:
+    return Bench(runners)
