@@ -268,6 +268,7 @@ class Supervisor:
 def main() -> None:
     """Serve the worker whose socket is the given file descriptor."""
     descriptor, silence_s = int(sys.argv[1]), float(sys.argv[2])
+    os.set_inheritable(descriptor, False)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with its worker, not before
     libc = ctypes.CDLL(None, use_errno=True)
