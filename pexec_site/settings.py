@@ -117,6 +117,7 @@ def _database() -> dict[str, Any]:
     )
     config["CONN_MAX_AGE"] = 0
     if config["ENGINE"].endswith("sqlite3"):
+        config["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}  # a file, as processes share it
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,

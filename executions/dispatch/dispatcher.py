@@ -165,6 +165,7 @@ class Leader:
         decision = self._machine.handle(batch.events, now)
         for change in decision.waits:
             self._waits.add(change)
+        self._wake_at = float("inf")
         for instruction in decision.instructions:
             if isinstance(instruction, WakeAt):
                 self._wake_at = instruction.at

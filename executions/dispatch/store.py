@@ -140,13 +140,15 @@ class Store:
             for a in Attempt.objects.filter(execution_id=pk, state__in=sorted(LIVE_ATTEMPT_STATES))
         }
         public_id = execution.public_id
+        is_new = execution.state == ExecutionState.PENDING
         self.executions[public_id] = OpenExecution(
             pk=pk,
             public_id=public_id,
             name=execution.name,
             seq=execution.seq + 1,
             total=len(rows),
-            counts=Counter(row.state for row in rows),
+            # to the brain every task of a new execution begins blocked
+            counts=Counter(TaskState.BLOCKED if is_new else row.state for row in rows),
             runs={row.task_id: (row.pk, row.position) for row in rows},
         )
         for row in rows:
@@ -166,7 +168,6 @@ class Store:
         Demand.objects.bulk_create(
             [Demand(execution_id=pk, number=n) for n in sorted(numbers)], ignore_conflicts=True
         )
-        is_new = execution.state == ExecutionState.PENDING
         return ExecutionSubmitted(
             public_id,
             group_of(execution, rows),

@@ -83,7 +83,16 @@ class Site:
         self._spawn(
             name,
             [
-                *(sys.executable, "-m", "celery", "-A", "pexec_site", "worker", "-n", f"{name}@x"),
+                *(
+                    sys.executable,
+                    "-m",
+                    "celery",
+                    "-A",
+                    "tests.chaos.app",
+                    "worker",
+                    "-n",
+                    f"{name}@x",
+                ),
                 *("--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "info"),
                 *options,
             ],
@@ -120,9 +129,10 @@ class Site:
         process.terminate()
         process.wait(within_s)
 
-    def pid(self, name: str) -> int:
-        """The process id."""
-        return self.processes[name].pid
+    def stop_all(self, kind: str) -> None:
+        """TERM every process of a kind."""
+        for name in [name for name in self.processes if kind in name]:
+            self.terminate(name)
 
     def stop(self) -> None:
         """End everything, workers first, whatever state it is in."""

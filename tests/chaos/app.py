@@ -1,0 +1,101 @@
+"""The site's Celery application with faults built in, chosen by the environment.
+
+`DRILL_CRASH=point:n` kills this process the n-th time it comes by a named point; `DRILL_NOISE=seed`
+sends every message three times, out of order and late; `DRILL_CLOCK=seconds` sets its wall clock
+off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from celery.signals import worker_init
+
+from pexec_site.celery import app
+
+__all__ = ["app"]
+
+CRASH_POINTS = (
+    "dispatcher.before_commit",
+    "dispatcher.after_commit",
+    "dispatcher.after_send",
+    "worker.before_accept",
+    "worker.before_run",
+    "worker.after_run",
+    "worker.after_report",
+)
+LATE_S = 2.0
+
+
+def _crasher(point: str) -> Callable[[], None]:
+    wanted, _, count = os.environ.get("DRILL_CRASH", "").partition(":")
+    left = [int(count or 1)]
+
+    def reached() -> None:
+        if point == wanted:
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return reached
+
+
+def _around(owner: type, name: str, before: str = "", after: str = "") -> None:
+    plain = getattr(owner, name)
+    crash_before, crash_after = _crasher(before), _crasher(after)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        crash_before()
+        value = plain(*args, **kwargs)
+        crash_after()
+        return value
+
+    setattr(owner, name, wrapped)
+
+
+def _noisy(owner: type, name: str, seed: int) -> None:
+    plain = getattr(owner, name)
+    dice = random.Random(seed)
+
+    def late(*args: Any) -> None:
+        try:
+            plain(*args)
+        except Exception:  # noqa: BLE001 (what is late may be lost as well)
+            return
+
+    def wrapped(bus: Any, message: Any) -> None:
+        copy = json.loads(json.dumps(message))  # the caller goes on with its own
+        for _ in range(3):
+            timer = threading.Timer(dice.random() * LATE_S, late, (bus, copy))
+            timer.daemon = True
+            timer.start()
+
+    setattr(owner, name, wrapped)
+
+
+@worker_init.connect
+def install(**_: object) -> None:
+    """Build the faults in, once tables may be imported."""
+    from executions.dispatch.bus import Bus
+    from executions.dispatch.reports import Reporter
+    from executions.dispatch.store import Store
+    from executions.dispatch.worker import LaneWorker
+
+    _around(Store, "commit", "dispatcher.before_commit", "dispatcher.after_commit")
+    _around(Bus, "tell", after="dispatcher.after_send")
+    _around(LaneWorker, "_accept", before="worker.before_accept")
+    _around(LaneWorker, "_attempt", "worker.before_run", "worker.after_run")
+    _around(Reporter, "_send", after="worker.after_report")
+    if skew := os.environ.get("DRILL_CLOCK"):
+        right = time.time
+        time.time = lambda: right() + float(skew)
+    if seed := os.environ.get("DRILL_NOISE"):
+        _noisy(Bus, "report", int(seed))
+        _noisy(Bus, "tell", int(seed) + 1)

@@ -1,0 +1,368 @@
+"""The fault table of the promise, row by row: break it, let it heal, see that nothing was lost.
+
+A drill gets a running site and a tempo (see executions/dispatch/timing.py), raises AssertionError
+where the promise is broken, and says in a few words what it saw. What holds after every drill is
+checked by `verdict`.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+from django.conf import settings
+from django.utils import timezone
+
+from executions import services
+from executions.dispatch.bus import default_bus
+from executions.models import Attempt, Execution, Leadership, TaskRun, Team, WorkerProcess
+from executions.scheduling.model import AttemptState, Reason, TaskState
+from tests.chaos.load import finished, mixed, submit
+from tests.chaos.site import Site, wait_until
+
+HEAL_S = 60.0
+
+
+@dataclass(slots=True)
+class Stage:
+    """What a drill works with."""
+
+    site: Site
+    tempo: float
+    seed: int
+
+    @property
+    def diary(self):
+        return self.site.var / "diary.txt"
+
+    def load(self, tasks: int = 24, seconds: float = 1.0) -> Execution:
+        """Submit a mixed run."""
+        return submit(mixed(self.seed, self.diary, tasks, seconds))
+
+    def running(self, execution: Execution, count: int = 3) -> None:
+        """Wait until some of it runs."""
+        rows = TaskRun.objects.filter(execution=execution, state=TaskState.RUNNING)
+        wait_until(lambda: rows.count() >= count, 30, f"{count} tasks run")
+
+    def finish(self, execution: Execution) -> Execution:
+        """Wait until it has healed."""
+        return finished(execution, HEAL_S + 45 * self.tempo)
+
+
+Drill = Callable[[Stage], str]
+DRILLS: dict[str, Drill] = {}
+
+
+def drill(row: str) -> Callable[[Drill], Drill]:
+    """Register a drill under its row of the fault table."""
+
+    def register(function: Drill) -> Drill:
+        DRILLS[row] = function
+        return function
+
+    return register
+
+
+def holder_of(execution: Execution) -> str:
+    """A worker process that runs something of it."""
+    found = Attempt.objects.filter(execution=execution, state=AttemptState.RUNNING).first()
+    assert found is not None
+    return found.worker
+
+
+def process_of(site: Site, incarnation: str) -> str:
+    """The name under which the site started a worker process."""
+    pid = WorkerProcess.objects.get(pk=incarnation).pid
+    return next(name for name, process in site.processes.items() if process.pid == pid)
+
+
+def marked_processes(tokens: set[str]) -> list[int]:
+    """Processes that still carry the mark of one of these attempts."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            environ = environment.read_bytes()
+        except OSError:
+            continue
+        if any(f"PEXEC_TOKEN={token}".encode() in environ for token in tokens):
+            found.append(int(environment.parent.name))
+    return found
+
+
+@drill("1")
+def worker_killed(stage: Stage) -> str:
+    """Kill -9 a worker with work: its trees are gone soon, its work is tried again."""
+    execution = stage.load()
+    stage.running(execution)
+    incarnation = holder_of(execution)
+    tokens = set(
+        Attempt.objects.filter(worker=incarnation, released_at=None).values_list("token", flat=True)
+    )
+    killed_at = time.monotonic()
+    stage.site.kill(process_of(stage.site, incarnation))
+    wait_until(lambda: not marked_processes(tokens), 6, "its process trees are gone")
+    gone_s = time.monotonic() - killed_at
+    live = Attempt.objects.filter(worker=incarnation, released_at=None)
+    wait_until(lambda: not live.exists(), 60 * stage.tempo + 5, "its permits are freed")
+    freed_s = time.monotonic() - killed_at
+    stage.site.start_worker()
+    stage.finish(execution)
+    return f"trees gone after {gone_s:.1f} s, permits free after {freed_s:.1f} s"
+
+
+@drill("2")
+def worker_terminated(stage: Stage) -> str:
+    """TERM a worker: what runs is finished or handed back, no retry is used up."""
+    execution = stage.load(seconds=2.0)
+    stage.running(execution)
+    begun = time.monotonic()
+    stage.site.terminate(process_of(stage.site, holder_of(execution)))
+    took_s = time.monotonic() - begun
+    stage.finish(execution)
+    used = TaskRun.objects.filter(execution=execution).exclude(failures=0, losses=0).count()
+    assert used == 0, f"{used} tasks had a retry used up"
+    return f"drained in {took_s:.1f} s, no retry used"
+
+
+@drill("3")
+def dispatcher_killed_at_points(stage: Stage) -> str:
+    """Kill -9 the dispatcher at each point of its cycle; a new one goes on."""
+    said = []
+    stage.site.stop_all("dispatcher")
+    for point in ("before_commit", "after_commit", "after_send"):
+        execution = stage.load(tasks=12, seconds=0.4)
+        name = stage.site.start_dispatcher(DRILL_CRASH=f"dispatcher.{point}:4")
+        process = stage.site.processes.pop(name)
+        wait_until(lambda p=process: p.poll() is not None, 30 + 20 * stage.tempo, f"crash {point}")
+        begun = time.monotonic()
+        name = stage.site.start_dispatcher()
+        term = Leadership.objects.get().term
+        wait_until(
+            lambda t=term: Leadership.objects.get().term > t, 20 * stage.tempo + 10, "a new leader"
+        )
+        said.append(f"{point} {time.monotonic() - begun:.1f} s")
+        stage.finish(execution)
+        stage.site.kill(name)
+    stage.site.start_dispatcher()
+    return "new leader after " + ", ".join(said)
+
+
+@drill("3w")
+def worker_killed_at_points(stage: Stage) -> str:
+    """Kill -9 a worker at each point of an attempt."""
+    stage.site.stop_all("worker")
+    points = ("before_accept", "before_run", "after_run", "after_report")
+    for point in points:
+        execution = stage.load(tasks=10, seconds=0.3)
+        crashing = stage.site.start_worker(DRILL_CRASH=f"worker.{point}:3")
+        process = stage.site.processes.pop(crashing)
+        wait_until(lambda p=process: p.poll() is not None, 30, f"crash at {point}")
+        name = stage.site.start_worker()
+        stage.finish(execution)
+        stage.site.terminate(name)
+    return f"{len(points)} points"
+
+
+@drill("4")
+def leader_stopped(stage: Stage) -> str:
+    """SIGSTOP the leader for three leases, then let it go on: it changes nothing."""
+    execution = stage.load(tasks=16, seconds=0.5)
+    stage.running(execution, 1)
+    leader = next(name for name in stage.site.processes if "dispatcher" in name)
+    stage.site.send(leader, signal.SIGSTOP)
+    stopped_at = time.monotonic()
+    term = Leadership.objects.get().term
+    for _ in range(4):
+        stage.site.start_dispatcher()
+    wait_until(lambda: Leadership.objects.get().term > term, 20 * stage.tempo + 10, "a new leader")
+    led_s = time.monotonic() - stopped_at
+    rest = 45 * stage.tempo - led_s
+    wait_until(lambda: time.monotonic() - stopped_at > rest, HEAL_S, "three leases")
+    before = Leadership.objects.get().term
+    stage.site.send(leader, signal.SIGCONT)
+    stage.finish(execution)
+    assert Leadership.objects.get().term >= before
+    return f"five dispatchers, new leader after {led_s:.1f} s"
+
+
+@drill("5")
+def worker_stopped(stage: Stage) -> str:
+    """SIGSTOP a worker: its commands are killed before their permits are used again."""
+    execution = submit(long_running(stage, seconds=40 * stage.tempo + 10))
+    stage.running(execution, 2)
+    incarnation = holder_of(execution)
+    name = process_of(stage.site, incarnation)
+    live = Attempt.objects.filter(worker=incarnation, released_at=None)
+    tokens = set(live.values_list("token", flat=True))
+    stage.site.send(name, signal.SIGSTOP)
+    stopped_at = time.monotonic()
+    wait_until(
+        lambda: not marked_processes(tokens), 25 * stage.tempo + 6, "its commands are killed"
+    )
+    killed_s = time.monotonic() - stopped_at
+    assert live.exists(), "permits were given away before the commands were dead"
+    wait_until(lambda: not live.exists(), 60 * stage.tempo + 5, "permits are freed")
+    freed_s = time.monotonic() - stopped_at
+    stage.site.send(name, signal.SIGCONT)
+    services.execution_cancel(execution=execution, user=None)
+    stage.finish(execution)
+    return f"commands dead after {killed_s:.1f} s, permits free after {freed_s:.1f} s"
+
+
+def long_running(stage: Stage, seconds: float, tasks: int = 4) -> dict[str, object]:
+    """Tasks that take long."""
+    spec = mixed(stage.seed, stage.diary, tasks, 0.1)
+    for row in spec["tasks"]:
+        row |= {"payload": {"command": f"sleep {seconds:.1f}"}, "depends_on": []}
+        row.pop("required_resources", None)
+        row["task_type"] = "light_tasks"
+        row["team"] = "dev_team"
+    return spec
+
+
+@drill("6")
+def redis_killed_and_emptied(stage: Stage) -> str:
+    """Kill -9 Redis and lose all it held; then empty it again and again."""
+    execution = stage.load(tasks=30)
+    stage.running(execution)
+    stage.site.kill("redis")
+    down_s = 6 * stage.tempo + 1
+    back_at = time.monotonic() + down_s
+    wait_until(lambda: time.monotonic() > back_at, HEAL_S, "the outage is over")
+    stage.site.start_redis()
+    begun = time.monotonic()
+    dispatched = Attempt.objects.filter(execution=execution, dispatched_at__gt=timezone.now())
+    wait_until(lambda: dispatched.exists() or is_over(execution), 15, "dispatch is back")
+    back_s = time.monotonic() - begun
+    for _ in range(5):
+        flush_redis()
+        next_at = time.monotonic() + 1.0
+        wait_until(lambda at=next_at: time.monotonic() > at, 5, "a while")
+    stage.finish(execution)
+    return f"dispatch back {back_s:.1f} s after Redis"
+
+
+@drill("6s")
+def redis_stopped(stage: Stage) -> str:
+    """SIGSTOP Redis for a minute: what runs goes on and is recorded."""
+    execution = stage.load(tasks=30)
+    stage.running(execution)
+    stage.site.send("redis", signal.SIGSTOP)
+    until = time.monotonic() + 60 * stage.tempo
+    wait_until(lambda: time.monotonic() > until, 90, "a minute")
+    stage.site.send("redis", signal.SIGCONT)
+    stage.finish(execution)
+    lost = Attempt.objects.filter(execution=execution, reason=Reason.WORKER_LOST).count()
+    assert lost == 0, f"{lost} attempts lost"
+    return "nothing lost"
+
+
+def flush_redis() -> None:
+    """Empty Redis."""
+    redis.Redis(unix_socket_path=settings.REDIS_URL.removeprefix("unix://")).flushall()
+
+
+def is_over(execution: Execution) -> bool:
+    """Whether it has ended."""
+    return Execution.objects.filter(pk=execution.pk, completed_at__isnull=False).exists()
+
+
+@drill("9")
+def clock_off(stage: Stage) -> str:
+    """One worker's wall clock is an hour off, one an hour early: no early timeout, no loss."""
+    stage.site.stop_all("worker")
+    stage.site.start_worker(DRILL_CLOCK="3600")
+    stage.site.start_worker(DRILL_CLOCK="-3600")
+    execution = stage.finish(stage.load())
+    bad = Attempt.objects.filter(execution=execution).exclude(state=AttemptState.COMPLETED)
+    assert not bad.exists(), f"{bad.count()} attempts did not complete"
+    return "no timeout, no loss"
+
+
+@drill("10")
+def messages_repeated(stage: Stage) -> str:
+    """Every message three times, out of order, late: one start, the first end wins."""
+    stage.site.stop_all("worker")
+    stage.site.stop_all("dispatcher")
+    noise = {"DRILL_NOISE": str(stage.seed)}
+    stage.site.start_dispatcher(**noise)
+    for _ in range(2):
+        stage.site.start_worker(**noise)
+    execution = stage.finish(stage.load(tasks=16, seconds=0.3))
+    attempts = Attempt.objects.filter(execution=execution).count()
+    return f"{attempts} attempts, each started once"
+
+
+@drill("13")
+def limit_moved(stage: Stage) -> str:
+    """A limit goes 5 → 1 → 0 → 5 in a run: it drains, stops, goes on."""
+    Team.objects.filter(name="dev_team").update(max_parallel=5)
+    execution = submit(everybody_in(stage, "dev_team"))
+    stage.running(execution, 5)
+    for limit in (1, 0):
+        Team.objects.filter(name="dev_team").update(max_parallel=limit)
+        default_bus().wake()
+        live = Attempt.objects.filter(execution=execution, released_at=None)
+        wait_until(lambda n=limit, rows=live: rows.count() <= n, 20, f"drained to {limit}")
+    Team.objects.filter(name="dev_team").update(max_parallel=5)
+    default_bus().wake()
+    stage.running(execution, 5)
+    stage.finish(execution)
+    return "drained to 1 and to 0, went on at 5"
+
+
+def everybody_in(stage: Stage, team: str) -> dict[str, object]:
+    """A wide load under one limit."""
+    spec = mixed(stage.seed, stage.diary, 30, 1.0)
+    for row in spec["tasks"]:
+        row |= {"team": team, "task_type": "light_tasks", "depends_on": []}
+        row.pop("required_resources", None)
+    return spec
+
+
+@drill("14")
+def cancelled_at_any_time(stage: Stage) -> str:
+    """Cancel at many moments, twice, with Redis down too: over within ten seconds."""
+    dice = random.Random(stage.seed)
+    slowest = 0.0
+    for round_ in range(4):
+        execution = stage.load(tasks=16)
+        pause = time.monotonic() + dice.uniform(0.0, 1.5)
+        wait_until(lambda at=pause: time.monotonic() >= at, 5, "a moment")
+        if round_ == 3:
+            flush_redis()
+        begun = time.monotonic()
+        for _ in range(2):
+            services.execution_cancel(execution=execution, user=None)
+        finished(execution, 10)
+        slowest = max(slowest, time.monotonic() - begun)
+        tokens = set(Attempt.objects.filter(execution=execution).values_list("token", flat=True))
+        wait_until(lambda t=tokens: not marked_processes(t), 6, "its processes are gone")
+        Execution.objects.filter(pk=execution.pk).update(name=f"cancelled {round_}")
+    return f"slowest {slowest:.1f} s"
+
+
+@drill("17")
+def everything_killed(stage: Stage) -> str:
+    """Kill -9 of everything at once, at random moments, many times."""
+    dice = random.Random(stage.seed)
+    execution = stage.load(tasks=40)
+    rounds = 10
+    for _ in range(rounds):
+        pause = time.monotonic() + dice.uniform(0.5, 4.0)
+        wait_until(lambda at=pause: time.monotonic() >= at, 10, "a moment")
+        for name in list(stage.site.processes):
+            stage.site.kill(name)
+        stage.site.start_redis()
+        stage.site.start_dispatcher()
+        stage.site.start_worker()
+        stage.site.start_worker()
+        if is_over(execution):
+            break
+    stage.finish(execution)
+    return f"killed {rounds} times"

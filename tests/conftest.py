@@ -1,0 +1,25 @@
+"""What every test may use: a real Redis, on the socket that the settings name."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.chaos.__main__ import redis_binary
+from tests.environment import VAR
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    socket = f"{VAR}/redis.sock"
+    with subprocess.Popen(
+        [redis_binary(), "--port", "0", "--unixsocket", socket, "--save", "", "--dir", VAR],
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        client = redis.Redis(unix_socket_path=socket, retry_on_error=[redis.ConnectionError])
+        while not Path(socket).exists() or not client.ping():
+            assert process.poll() is None
+        client.close()
+        yield socket
+        process.terminate()

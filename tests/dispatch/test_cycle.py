@@ -1,0 +1,291 @@
+"""The whole cycle in one process: a leader, a lane worker, real Redis, a real database.
+
+Lanes are threads here instead of Celery tasks; everything else is as in a site.
+"""
+
+import threading
+import time
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from executions.dispatch import dispatcher as dispatcher_module
+from executions.dispatch.dispatcher import Dispatcher
+from executions.dispatch.worker import LaneWorker
+from executions.models import (
+    Attempt,
+    Command,
+    CommandVerb,
+    Execution,
+    TaskRun,
+    Team,
+    WorkerProcess,
+)
+from executions.models.snapshots import group_of
+from executions.scheduling.graph import demand_numbers
+from executions.scheduling.model import FINAL_EXECUTION_STATES
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WITHIN_S = 20.0
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + WITHIN_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        threading.Event().wait(0.01)
+
+
+@pytest.fixture
+def dispatcher(bus):
+    found = Dispatcher(bus)
+    thread = threading.Thread(target=found.run)
+    thread.start()
+    yield found
+    found.stop()
+    thread.join(WITHIN_S)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def worker(bus):
+    lanes = []
+
+    def start_lane():
+        thread = threading.Thread(target=lambda: found.lane(0.5, 60))
+        lanes.append(thread)
+        thread.start()
+
+    found = LaneWorker(bus, 4, start_lane)
+    found.start()
+    yield found
+    found.drain(patience_s=0.0)
+    for thread in lanes:
+        thread.join(WITHIN_S)
+
+
+def submit(bus, *tasks, **config):
+    """An accepted execution, as services write it."""
+    now = timezone.now()
+    execution = Execution.objects.create(
+        id=int(now.timestamp() * 1000),
+        name="test",
+        created_at=now,
+        total=len(tasks),
+        config={
+            "max_concurrency": 4,
+            "failure_strategy": "continue_on_failure",
+            "max_retries": 2,
+            "timeout_ms": 10_000,
+            "critical_first": False,
+            **config,
+        },
+    )
+    rows = [
+        TaskRun(
+            execution=execution,
+            position=n,
+            **{
+                "runner": "noop",
+                "priority": 50,
+                "state": "blocked" if task.get("depends_on") else "queued",
+                "since": now,
+                **task,
+            },
+        )
+        for n, task in enumerate(tasks)
+    ]
+    numbers = demand_numbers(group_of(execution, rows))
+    for row in rows:
+        row.demand = numbers[row.task_id]
+    TaskRun.objects.bulk_create(rows)
+    bus.wake()
+    return execution
+
+
+def finish(execution):
+    def is_over():
+        execution.refresh_from_db()
+        return execution.state in FINAL_EXECUTION_STATES
+
+    wait_until(is_over, "the execution ends")
+    return execution
+
+
+def states(execution):
+    return dict(execution.task_runs.values_list("task_id", "state"))
+
+
+def test_a_chain_runs_in_order_to_success(bus, dispatcher, worker):
+    execution = submit(
+        bus,
+        {"task_id": "A"},
+        {"task_id": "B", "depends_on": ["A"]},
+        {"task_id": "C", "depends_on": ["B"]},
+    )
+    finish(execution)
+    assert (execution.state, execution.outcome) == ("completed", "success")
+    assert execution.counts == {"completed": 3}
+    attempts = Attempt.objects.filter(execution=execution).order_by("dispatched_at")
+    assert [a.task_run.task_id for a in attempts] == ["A", "B", "C"]
+    for attempt in attempts:
+        assert attempt.dispatched_at <= attempt.started_at <= attempt.finished_at
+        assert attempt.finished_at <= attempt.released_at
+    assert attempts[0].released_at <= attempts[1].dispatched_at
+
+
+def test_a_limit_holds_and_what_waited_for_it_is_recorded(bus, dispatcher, worker):
+    Team.objects.update_or_create(name="duo", defaults={"max_parallel": 2})
+    tasks = [
+        {"task_id": f"T{n}", "team": "duo", "runner": "sleep", "payload": {"seconds": 0.15}}
+        for n in range(4)
+    ]
+    execution = finish(submit(bus, *tasks))
+    spans = sorted(
+        Attempt.objects.filter(execution=execution).values_list("dispatched_at", "released_at")
+    )
+    events = sorted([(b, 1) for b, _ in spans] + [(e, -1) for _, e in spans])
+    held = peak = 0
+    for _, step in events:
+        held += step
+        peak = max(peak, held)
+    assert peak == 2
+    waited = [run.waits.get("team:duo", 0) for run in execution.task_runs.all()]
+    assert sum(w > 0.1 for w in waited) == 2
+    assert execution.alone["team:duo"] > 0.1
+
+
+def test_a_failed_task_is_tried_again_and_only_it(bus, dispatcher, worker):
+    execution = submit(
+        bus,
+        {"task_id": "A"},
+        {"task_id": "B", "runner": "sleep", "payload": {"fail_with": "flaky", "fail_times": 1}},
+        failure_strategy="retry_failed",
+    )
+    finish(execution)
+    assert execution.outcome == "success"
+    assert dict(execution.task_runs.values_list("task_id", "attempts")) == {"A": 1, "B": 2}
+    first = Attempt.objects.get(execution=execution, task_run__task_id="B", number=1)
+    assert (first.state, first.reason, first.error) == ("failed", "error", "flaky")
+
+
+def test_a_failure_skips_what_depends_on_it_and_names_it(bus, dispatcher, worker):
+    execution = submit(
+        bus,
+        {"task_id": "A", "runner": "sleep", "payload": {"seconds": 30}, "timeout_ms": 50},
+        {"task_id": "B", "depends_on": ["A"]},
+        {"task_id": "C"},
+    )
+    finish(execution)
+    assert execution.outcome == "partial"
+    assert states(execution) == {"A": "failed", "B": "skipped", "C": "completed"}
+    failed = execution.task_runs.get(task_id="A")
+    assert (failed.reason, failed.error) == ("timeout", "Timeout exceeded")
+    assert execution.task_runs.get(task_id="B").skipped_because_of == "A"
+
+
+def test_cancel_stops_what_runs(bus, dispatcher, worker):
+    execution = submit(
+        bus,
+        {"task_id": "A", "runner": "shell", "payload": {"command": "sleep 60"}},
+        {"task_id": "B", "depends_on": ["A"]},
+    )
+    running = execution.task_runs.filter(state="running")
+    wait_until(running.exists, "A runs")
+    for _ in range(2):
+        Command.objects.create(execution=execution, verb=CommandVerb.CANCEL, at=timezone.now())
+    bus.wake()
+    finish(execution)
+    assert execution.state == "cancelled"
+    assert states(execution) == {"A": "cancelled", "B": "skipped"}
+    assert not Command.objects.filter(handled_at=None).exists()
+
+
+def test_pause_admits_nothing_until_resume(bus, dispatcher, worker):
+    execution = submit(
+        bus,
+        {"task_id": "A", "runner": "sleep", "payload": {"seconds": 0.2}},
+        {"task_id": "B", "depends_on": ["A"]},
+    )
+    wait_until(execution.task_runs.filter(task_id="A", state="running").exists, "A runs")
+    Command.objects.create(execution=execution, verb=CommandVerb.PAUSE, at=timezone.now())
+    bus.wake()
+    wait_until(execution.task_runs.filter(task_id="A", state="completed").exists, "A ends")
+    wait_until(execution.demands.filter(keys=["paused"]).exists, "B waits for the pause")
+    Command.objects.create(execution=execution, verb=CommandVerb.RESUME, at=timezone.now())
+    bus.wake()
+    assert finish(execution).outcome == "success"
+
+
+def test_without_a_worker_tasks_wait_for_one_and_say_so(bus, dispatcher):
+    execution = submit(bus, {"task_id": "A"})
+    wait_until(execution.demands.filter(keys=["workers"]).exists, "A waits for a worker")
+    Command.objects.create(execution=execution, verb=CommandVerb.CANCEL, at=timezone.now())
+    bus.wake()
+    assert finish(execution).state == "cancelled"
+
+
+def test_external_work_waits_for_its_taker(bus, dispatcher):
+    execution = submit(
+        bus, {"task_id": "A", "runner": "external", "payload": {"instructions": "sign"}}
+    )
+    live = Attempt.objects.filter(execution=execution, state="dispatched")
+    wait_until(live.exists, "A is offered")
+    attempt = live.get()
+    for verb, payload in ((CommandVerb.CLAIM, {}), (CommandVerb.COMPLETE, {"result": {"ok": 1}})):
+        Command.objects.create(attempt=attempt, verb=verb, payload=payload, at=timezone.now())
+    bus.wake()
+    assert finish(execution).outcome == "success"
+    assert execution.task_runs.get().result == {"ok": 1}
+
+
+def test_a_drained_worker_hands_work_back_without_a_retry(bus, dispatcher, worker):
+    execution = submit(bus, {"task_id": "A", "runner": "shell", "payload": {"command": "sleep 60"}})
+    wait_until(execution.task_runs.filter(state="running").exists, "A runs")
+    worker.drain(patience_s=0.0)
+    wait_until(execution.task_runs.filter(state="queued").exists, "A is handed back")
+    run = execution.task_runs.get()
+    assert (run.attempts, run.failures, run.losses) == (1, 0, 0)
+    assert WorkerProcess.objects.exclude(gone_at=None).count() == 1
+    Command.objects.create(execution=execution, verb=CommandVerb.CANCEL, at=timezone.now())
+    bus.wake()
+    finish(execution)
+
+
+def test_a_new_leader_carries_on_from_the_database(bus, worker):
+    execution = submit(
+        bus,
+        {"task_id": "A", "runner": "sleep", "payload": {"seconds": 0.5}},
+        {"task_id": "B", "depends_on": ["A"]},
+    )
+    first = Dispatcher(bus)
+    thread = threading.Thread(target=first.run)
+    thread.start()
+    wait_until(execution.task_runs.filter(state="running").exists, "A runs")
+    first.stop()
+    thread.join(WITHIN_S)
+    second = Dispatcher(bus)
+    thread = threading.Thread(target=second.run)
+    thread.start()
+    try:
+        finish(execution)
+    finally:
+        second.stop()
+        thread.join(WITHIN_S)
+    assert execution.outcome == "success"
+    assert dict(execution.task_runs.values_list("task_id", "attempts")) == {"A": 1, "B": 1}
+
+
+def test_an_error_in_a_cycle_makes_the_leader_load_again(bus, dispatcher, worker, monkeypatch):
+    plain = dispatcher_module.Store.commit
+    failures = iter([True])
+
+    def sometimes(self, *args, **options):
+        if next(failures, False):
+            raise dispatcher_module.StaleRowError("for the test")
+        return plain(self, *args, **options)
+
+    monkeypatch.setattr(dispatcher_module.Store, "commit", sometimes)
+    assert finish(submit(bus, {"task_id": "A"})).outcome == "success"
+    connection.close()
