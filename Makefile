@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help lint test format
+.PHONY: help lint test fuzz format
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,3 +31,6 @@ lint: $(VENV)/.installed-dev ## formatter, linter, types, import contracts
 
 test: $(VENV)/.installed-dev ## the whole test suite
 	$(BIN)/pytest
+
+fuzz: $(VENV)/.installed-dev ## the brain's properties, long: FUZZ=5000 runs of 80 steps
+	PEXEC_FUZZ=$(or $(FUZZ),5000) $(BIN)/pytest tests/scheduling -k "properties or brute"

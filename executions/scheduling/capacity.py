@@ -117,8 +117,8 @@ class Limit:
         """All that decides who fits: equal states, equal answers."""
         free = min(self.max - self.used, self.widest)
         if not self.kept_for:
-            return (free, self.alone, self.holds == 0)
-        return (free, self.alone, self.holds == 0, self.used, *self.kept_for)
+            return (free, self.widest, self.alone, self.holds == 0)
+        return (free, self.widest, self.alone, self.holds == 0, self.used, *self.kept_for)
 
     def usage(self) -> tuple[int, int]:
         """Units used and units in all; alone means all of them."""

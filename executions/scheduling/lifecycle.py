@@ -116,6 +116,7 @@ class Lifecycle:
         self.transitions: list[Transition] = []
         self.steps: list[ExecutionTransition] = []
         self.instructions: list[Instruction] = []
+        self.stops: dict[TaskRun, StopAttempt] = {}
         self.over: list[ExecutionRun] = []
         self.timers: list[tuple[float, int, TaskRun | ExecutionRun]] = []
         self.open_tasks = 0
@@ -296,6 +297,8 @@ class Lifecycle:
 
     def _leave_slot(self, run: TaskRun) -> None:
         del run.execution.live[run.id]
+        if run.is_stopping:
+            self.stops.pop(run, None)
         self.admission.release(run)
 
     def _leave_backoff(self, run: TaskRun) -> None:
@@ -392,9 +395,7 @@ class Lifecycle:
         run.cause = cause
         if run.worker:
             run.is_stopping = True
-            self.instructions.append(
-                StopAttempt(run.execution.id, run.id, run.attempts, run.worker)
-            )
+            self.stops[run] = StopAttempt(run.execution.id, run.id, run.attempts, run.worker)
         else:
             self.wish(
                 run,

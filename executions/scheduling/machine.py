@@ -244,6 +244,9 @@ class Machine:
 
     def _decide(self, waits: tuple[WaitChange, ...]) -> Decision:
         life = self._life
+        if life.stops:
+            life.instructions.extend(life.stops.values())
+            life.stops = {}
         if life.timers:
             life.instructions.append(WakeAt(max(life.timers[0][0], life.now)))
         for execution in life.over:
@@ -336,7 +339,7 @@ class Machine:
                 run,
                 Reason.WORKER_LOST,
                 policy.LOST_ERROR,
-                started_at=run.started_at,
+                started_at=_began_at(run),
                 finished_at=self._life.now,
             )
 
@@ -344,19 +347,19 @@ class Machine:
         run = self._live(event.execution, event.task, event.attempt)
         if run is None:
             return
-        unused = not event.started
+        began = event.started or run.state is TaskState.RUNNING
         finish = TaskState.QUEUED
         if run.is_stopping:
-            finish = policy.stopped_state(run.attempts - unused)
+            finish = policy.stopped_state(run.attempts if began else run.attempts - 1)
         self._life.wish(
             run,
             Wish(
                 finish,
                 AttemptState.RETURNED,
-                started_at=run.started_at,
-                finished_at=self._life.now if event.started else None,
+                started_at=_began_at(run) if began else None,
+                finished_at=self._life.now if began else None,
                 cause=run.cause,
-                unused=unused,
+                unused=not began,
             ),
         )
 
@@ -440,3 +443,8 @@ class Machine:
                 started_at=run.started_at,
                 finished_at=life.now,
             )
+
+
+def _began_at(run: TaskRun) -> float:
+    """When an attempt began that is known to have begun: not before it was dispatched."""
+    return run.dispatched_at if run.started_at is None else run.started_at
