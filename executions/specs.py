@@ -1,1 +1,0 @@
-"""Spec text to model nouns; every error with its place."""

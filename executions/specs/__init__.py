@@ -1,0 +1,41 @@
+"""Task group specs: text in, checked nouns out, every error with its place; and back to text.
+
+Knows no Django and no broker: what the site has and which runners there are is given.
+"""
+
+from executions.specs.checking import CheckPayload, SiteLimits, structure_faults, validate
+from executions.specs.faults import Fault, SpecInvalidError
+from executions.specs.parsing import load, parse, parse_data
+from executions.specs.reading import LARGE_SPEC_BYTES, SPEC_BYTES, SpecFormat
+from executions.specs.shapes import (
+    LimitsSpec,
+    RequirementSpec,
+    ResourceSpec,
+    TaskGroupSpec,
+    TaskSpec,
+)
+from executions.specs.writing import dump, group_of, json_schema, plain
+
+__all__ = [
+    "LARGE_SPEC_BYTES",
+    "SPEC_BYTES",
+    "CheckPayload",
+    "Fault",
+    "LimitsSpec",
+    "RequirementSpec",
+    "ResourceSpec",
+    "SiteLimits",
+    "SpecFormat",
+    "SpecInvalidError",
+    "TaskGroupSpec",
+    "TaskSpec",
+    "dump",
+    "group_of",
+    "json_schema",
+    "load",
+    "parse",
+    "parse_data",
+    "plain",
+    "structure_faults",
+    "validate",
+]
