@@ -117,7 +117,7 @@ class Admission:
         """The task run holds its slot from now on."""
         execution, priority = run.execution, run.priority
         for limit, amount, exclusive in run.demand.needs:
-            limit.take(amount, exclusive=exclusive, execution=execution, priority=priority)
+            limit.take(amount, exclusive, execution, priority)
             self.dirty[limit] = None
         if run.demand.needs_worker:
             self._capacity.workers.occupy(run.worker)
@@ -126,7 +126,7 @@ class Admission:
         """The task run's slot is free again."""
         execution = run.execution
         for limit, amount, exclusive in run.demand.needs:
-            limit.release(amount, exclusive=exclusive, execution=execution)
+            limit.release(amount, exclusive, execution)
             self._freed[limit] = None
             self.dirty[limit] = None
         if run.demand.needs_worker:
@@ -160,7 +160,7 @@ class Admission:
         """Take the first demand in order out of all that watch a limit with something to give."""
         best: tuple[tuple[int, int, int, int], list[int], Demand] | None = None
         for limit in self._freed:
-            if not limit.watched or limit.is_closed:
+            if not limit.watched or limit.free <= 0:
                 continue
             for execution in list(limit.watched):
                 heap = limit.watched[execution]
@@ -210,10 +210,10 @@ class Admission:
     def _blocker(demand: Demand) -> Limit | None:
         """The first of its limits that has no room for the demand's head."""
         for gate in demand.gates:
-            if gate.is_closed:
+            if gate.free <= 0:
                 return gate
         for limit, amount, exclusive in demand.needs:
-            if not limit.has_room(amount, exclusive=exclusive) or (
+            if not limit.has_room(amount, exclusive) or (
                 limit.kept_for and limit.keeper(demand, amount, exclusive=exclusive) is not None
             ):
                 return limit
@@ -266,7 +266,7 @@ class Admission:
 
 def can_ever_start(demand: Demand) -> bool:
     """Whether its gates are open and its needs are within the limits as they are."""
-    return not any(gate.is_closed for gate in demand.gates) and all(
+    return not any(gate.free <= 0 for gate in demand.gates) and all(
         limit.could_ever_fit(amount, exclusive=exclusive)
         for limit, amount, exclusive in demand.needs
     )
@@ -284,7 +284,7 @@ def is_passed_over(demand: Demand, head: TaskRun) -> bool:
 
 
 def _is_blocking(need: Need) -> bool:
-    return not need.limit.has_room(need.amount, exclusive=need.exclusive)
+    return not need.limit.has_room(need.amount, need.exclusive)
 
 
 def _taken(limit: Limit, priority: int) -> int:

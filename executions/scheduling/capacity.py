@@ -22,12 +22,14 @@ OPEN: Final = 1 << 60
 class Limit:
     """One thing that tasks hold units of. `max` 0 is closed.
 
-    `holds` counts the attempts that hold it, `alone` those of them that hold it exclusively
-    (never more than one). `kept_for` are the demands it is reserved for.
+    `free` is what may be shared out now. `holds` counts the attempts that hold it, `alone` those
+    of them that hold it exclusively (never more than one). `kept_for` are the demands it is
+    reserved for. `max`, `used` and `alone` change here only.
     """
 
     __slots__ = (
         "alone",
+        "free",
         "holds",
         "is_local",
         "kept_for",
@@ -50,24 +52,28 @@ class Limit:
         self.used = 0
         self.holds = 0
         self.alone = 0
+        self.free = max_
         self.widest = 1
         self.shares: dict[ExecutionRun, int] = {}
         self.taken: dict[int, int] = {}
         self.kept_for: dict[Demand, Need] = {}
         self.waiting: dict[Demand, None] = {}
         self.watched: dict[ExecutionRun, list[int]] = {}
-        self.seen: tuple[object, ...] = ()
+        self.seen: object = None
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether not even the smallest need fits."""
-        return self.alone > 0 or self.used >= self.max
+    def resize(self, max_: int) -> None:
+        """There is more of it now, or less. Who holds it keeps it."""
+        self.max = max_
+        self._recount()
 
-    def has_room(self, amount: int, *, exclusive: bool) -> bool:
+    def _recount(self) -> None:
+        self.free = 0 if self.alone else self.max - self.used
+
+    def has_room(self, amount: int, exclusive: bool) -> bool:  # noqa: FBT001 called for each look
         """Whether that fits beside what is held; exclusive means that nobody else holds it."""
         if exclusive:
             return self.holds == 0 and self.max > 0
-        return self.alone == 0 and self.used + amount <= self.max
+        return amount <= self.free
 
     def could_ever_fit(self, amount: int, *, exclusive: bool) -> bool:
         """Whether it would fit if nobody held anything."""
@@ -89,36 +95,37 @@ class Limit:
                 return claimant
         return None
 
-    def take(self, amount: int, *, exclusive: bool, execution: ExecutionRun, priority: int) -> None:
+    def take(self, amount: int, exclusive: bool, by: ExecutionRun, priority: int) -> None:  # noqa: FBT001 as in Need
         """Hold units for one attempt."""
+        units = amount
         self.used += amount
         self.holds += 1
         if exclusive:
+            units = max(amount, self.max)
             self.alone += 1
-        units = max(amount, self.max) if exclusive else amount
-        self.taken[priority] = self.taken.get(priority, 0) + units
+        self._recount()
+        taken = self.taken
+        taken[priority] = taken.get(priority, 0) + units
         if not self.is_local:
-            self.shares[execution] = self.shares.get(execution, 0) + 1
+            self.shares[by] = self.shares.get(by, 0) + 1
 
-    def release(self, amount: int, *, exclusive: bool, execution: ExecutionRun) -> None:
+    def release(self, amount: int, exclusive: bool, by: ExecutionRun) -> None:  # noqa: FBT001 as in Need
         """Give back what one attempt held."""
         self.used -= amount
         self.holds -= 1
         if exclusive:
             self.alone -= 1
+        self._recount()
         if not self.is_local:
-            left = self.shares[execution] - 1
+            left = self.shares.pop(by) - 1
             if left:
-                self.shares[execution] = left
-            else:
-                del self.shares[execution]
+                self.shares[by] = left
 
-    def state(self) -> tuple[object, ...]:
+    def state(self) -> object:
         """All that decides who fits: equal states, equal answers."""
-        free = min(self.max - self.used, self.widest)
-        if not self.kept_for:
-            return (free, self.widest, self.alone, self.holds == 0)
-        return (free, self.widest, self.alone, self.holds == 0, self.used, *self.kept_for)
+        free = self.free
+        plain = (free if free < self.widest else OPEN) * 2 + (self.holds == 0)
+        return (plain, self.used, *self.kept_for) if self.kept_for else plain
 
     def usage(self) -> tuple[int, int]:
         """Units used and units in all; alone means all of them."""
@@ -166,7 +173,7 @@ class WorkerPool(Limit):
         for name, count in slots.items():
             self._worker(name).slots = count
         free = {name: max(0, w.slots - w.used) for name, w in self._workers.items()}
-        self.max = self.used + sum(free.values())
+        self.resize(self.used + sum(free.values()))
         self._by_free = [(-count, name) for name, count in free.items() if count]
         heapq.heapify(self._by_free)
 
@@ -184,14 +191,14 @@ class WorkerPool(Limit):
         worker = self._worker(name)
         worker.used += 1
         if worker.used > worker.slots:
-            self.max += 1
+            self.resize(self.max + 1)
         self._offer(name, worker)
 
     def vacate(self, name: str) -> None:
         """An attempt on the worker ended; `release` has counted it."""
         worker = self._workers[name]
         if worker.used > worker.slots:
-            self.max -= 1
+            self.resize(self.max - 1)
         worker.used -= 1
         self._offer(name, worker)
         if not worker.used and not worker.slots:
@@ -201,7 +208,7 @@ class WorkerPool(Limit):
         """Slots used and slots of the workers that are there."""
         return (self.used, sum(worker.slots for worker in self._workers.values()))
 
-    def free(self) -> int:
+    def counted_free(self) -> int:
         """Free slots, counted worker by worker."""
         return sum(max(0, w.slots - w.used) for w in self._workers.values())
 
@@ -232,10 +239,10 @@ class Capacity:
             if key in limits or limit is self.workers or limit.is_local:
                 continue
             if limit.max:
-                limit.max = 0
+                limit.resize(0)
                 yield limit
         for key, max_ in limits.items():
             limit = self.site(key)
             if limit.max != max_:
-                limit.max = max_
+                limit.resize(max_)
                 yield limit

@@ -91,8 +91,8 @@ def _check_usage(executions: Mapping[str, ExecutionRun], capacity: Capacity) -> 
     for limit in limits:
         _check_limit(limit, held.get(limit, []))
     workers = capacity.workers
-    if workers.max - workers.used != workers.free():
-        raise InvariantBroken(f"{workers.max - workers.used} free slots, but {workers.free()}")
+    if workers.max - workers.used != workers.counted_free():
+        raise InvariantBroken(f"{workers.max - workers.used} free slots, but {workers.counted_free()}")
 
 
 def _check_limit(limit: Limit, held: list[tuple[ExecutionRun, Need]]) -> None:

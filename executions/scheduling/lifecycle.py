@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from executions.scheduling import policy, waiting
@@ -83,8 +82,7 @@ class InvariantBroken(AssertionError):  # noqa: N818 named for what happened
         super().__init__("\n".join([problem, *lines]))
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """The state a task run shall have, and what is to be recorded with it."""
 
     finish: TaskState
@@ -329,7 +327,7 @@ class Lifecycle:
         if run.critical:
             execution.critical_left -= 1
             if not execution.critical_left:
-                execution.critical_phase.max = OPEN
+                execution.critical_phase.resize(OPEN)
                 self.admission.reconsider(execution.critical_phase)
         if not execution.tasks_left:
             self.finish(execution)

@@ -378,7 +378,7 @@ class Machine:
         if execution is None or execution.state is not ExecutionState.RUNNING:
             return
         self._life.step(execution, ExecutionState.PAUSED)
-        execution.paused.max = 0
+        execution.paused.resize(0)
         self._admission.reconsider(execution.paused)
         for demand in execution.demands:
             self._admission.unreserve(demand)
@@ -388,7 +388,7 @@ class Machine:
         if execution is None or execution.state is not ExecutionState.PAUSED:
             return
         self._life.step(execution, ExecutionState.RUNNING)
-        execution.paused.max = OPEN
+        execution.paused.resize(OPEN)
         self._admission.reconsider(execution.paused)
 
     # ------------------------------------------------------------ the site

@@ -1,13 +1,15 @@
 """What the machine is told (events, facts in the past tense) and what it answers (a Decision).
 
 Executions and tasks are named by their public ids, attempts by their number; tokens, workers'
-addresses and database keys are the dispatcher's business. Times are float seconds.
+addresses and database keys are the dispatcher's business. Times are float seconds. What comes in
+thousands a second is a NamedTuple: it is made five times as fast as a frozen dataclass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from executions.scheduling.model import (
     AttemptState,
@@ -181,8 +183,7 @@ Event = (
 # ---------------------------------------------------------------- decision
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """One task run went from `start` to `finish`; with it, possibly, one attempt.
 
     `attempt` is the number of the attempt concerned (0: none) and `attempt_state` its new state
@@ -266,8 +267,7 @@ class CloseExecution:
 Instruction = Dispatch | StopAttempt | WakeAt | CloseExecution
 
 
-@dataclass(frozen=True, slots=True)
-class WaitChange:
+class WaitChange(NamedTuple):
     """What all queued task runs of one demand class wait for now.
 
     `keys` are LimitKeys or Holds (empty: none is queued). `reserved_for` names the task that holds

@@ -257,9 +257,9 @@ def open_execution(
     execution.chains_s = graph.remaining_chains_s(built, group.tasks)
     execution.put_in_order(group.ranks)
     if execution.critical_left:
-        execution.critical_phase.max = 0
+        execution.critical_phase.resize(0)
     if execution.state is ExecutionState.PAUSED:
-        execution.paused.max = 0
+        execution.paused.resize(0)
     return execution
 
 

@@ -98,12 +98,12 @@ def reasons(demand: Demand) -> tuple[tuple[str, ...], str]:
     if not demand.queued:
         return (), ""
     for gate in demand.gates:
-        if gate.is_closed:
+        if gate.free <= 0:
             return (gate.key,), ""
     keys: list[str] = []
     reserved_for = ""
     for limit, amount, exclusive in demand.needs:
-        if not limit.has_room(amount, exclusive=exclusive):
+        if not limit.has_room(amount, exclusive):
             keys.append(limit.key)
         elif limit.kept_for:
             keeper = limit.keeper(demand, amount, exclusive=exclusive)
