@@ -92,7 +92,9 @@ def _check_usage(executions: Mapping[str, ExecutionRun], capacity: Capacity) -> 
         _check_limit(limit, held.get(limit, []))
     workers = capacity.workers
     if workers.max - workers.used != workers.counted_free():
-        raise InvariantBroken(f"{workers.max - workers.used} free slots, but {workers.counted_free()}")
+        raise InvariantBroken(
+            f"{workers.max - workers.used} free slots, but {workers.counted_free()}"
+        )
 
 
 def _check_limit(limit: Limit, held: list[tuple[ExecutionRun, Need]]) -> None:

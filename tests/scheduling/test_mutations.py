@@ -1,0 +1,99 @@
+"""Take a rule out of the brain, and a test must fail: the tests hold what they are said to hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from executions.scheduling import admission, graph
+from executions.scheduling.admission import Admission
+from executions.scheduling.capacity import Limit
+from executions.scheduling.lifecycle import Lifecycle
+from executions.scheduling.machine import Machine
+from tests.invariants import problems
+from tests.scheduling import test_admission, test_lifecycle
+from tests.scheduling.builders import alone, group, run, site, task, units
+from tests.scheduling.test_brute_force import log_of
+
+
+def stop_at_the_first_blocked(self):
+    while (demand := self._best()) is not None:
+        blocker = self._blocker(demand)
+        if blocker is not None:
+            self._watch(demand, blocker)
+            break
+        yield demand.head()
+    self._freed = {self._fresh: None}
+
+
+def own_priorities(_graph, tasks):
+    return {task.id: task.priority for task in tasks}
+
+
+def only_units_count(self, amount, exclusive):
+    return amount <= self.max - self.used
+
+
+def any_attempt(self, execution, task, _attempt):
+    return self._executions[execution].live.get(task) if execution in self._executions else None
+
+
+MUTATIONS = {
+    "skip-over": (
+        (Admission, "admissible", stop_at_the_first_blocked),
+        test_admission.test_a_task_that_fits_passes_one_that_does_not,
+    ),
+    "reservation": (
+        (admission, "is_passed_over", lambda *_: False),
+        test_admission.test_a_wide_task_passed_over_too_long_gets_its_turn,
+    ),
+    "inheritance": (
+        (graph, "inherited_priorities", own_priorities),
+        test_admission.test_higher_priority_goes_first_and_is_inherited,
+    ),
+    "alone or shared": (
+        (Limit, "has_room", only_units_count),
+        test_admission.test_exclusive_means_alone,
+    ),
+    "sharing": (
+        (Admission, "_share", lambda *_: 0),
+        test_admission.test_equal_executions_share_a_limit_evenly,
+    ),
+    "critical phase": (
+        (graph, "critical_phase", lambda *_: frozenset()),
+        test_admission.test_the_critical_phase_runs_first_and_alone,
+    ),
+    "late messages": (
+        (Machine, "_live", any_attempt),
+        test_lifecycle.test_late_repeated_and_unknown_messages_change_nothing,
+    ),
+    "stopping": (
+        (Lifecycle, "stop_attempt", lambda *_: None),
+        test_lifecycle.test_fail_fast_stops_what_runs_and_skips_the_rest,
+    ),
+}
+
+
+@pytest.mark.parametrize(("mutation", "test"), MUTATIONS.values(), ids=MUTATIONS)
+def test_without_the_rule_its_test_fails(monkeypatch, mutation, test):
+    test()
+    monkeypatch.setattr(*mutation)
+    with pytest.raises((AssertionError, KeyError, IndexError)):
+        test()
+
+
+def test_the_independent_checker_sees_shared_what_is_to_be_alone(monkeypatch):
+    of = group(task("A", needs=(alone("db"),)), task("B", needs=(units("db"),)))
+    limits = site(resource_db=2)
+    assert not problems(log_of(run(of, limits=limits)), {"PEXEC-0": of}, limits=limits)
+    monkeypatch.setattr(Limit, "has_room", only_units_count)
+    found = problems(log_of(run(of, limits=limits)), {"PEXEC-0": of}, limits=limits)
+    assert found == ["PEXEC-0 B: resource:db held alone and shared at 0.0"]
+
+
+def test_the_independent_checker_sees_a_limit_exceeded(monkeypatch):
+    of = group(*(task(f"T{i}", team="pm") for i in range(3)))
+    limits = site(team_pm=2)
+    monkeypatch.setattr(Limit, "has_room", lambda *_: True)
+    monkeypatch.setattr(Limit, "_recount", lambda self: setattr(self, "free", 9))
+    found = problems(log_of(run(of, limits=limits)), {"PEXEC-0": of}, limits=limits)
+    assert found == ["PEXEC-0 T2: 3 of 2 of team:pm held at 0.0"]
