@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help lint test fuzz format
+.PHONY: help run lint test format fuzz bench chaos
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -18,6 +18,9 @@ $(VENV)/.installed-dev: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $(VENV)/.installed $@
+
+run: $(VENV)/.installed ## everything on this machine, until Ctrl-C (PORT=8000)
+	@exec $(BIN)/python manage.py up
 
 format: $(VENV)/.installed-dev ## put the code into its form
 	$(BIN)/ruff format .
@@ -34,3 +37,6 @@ test: $(VENV)/.installed-dev ## the whole test suite
 
 fuzz: $(VENV)/.installed-dev ## the brain's properties, long: FUZZ=5000 runs of 80 steps
 	PEXEC_FUZZ=$(or $(FUZZ),5000) $(BIN)/pytest tests/scheduling -k "properties or brute"
+
+chaos: $(VENV)/.installed-dev ## inject the faults of the promise, write docs/faults.md
+	$(BIN)/python -m tests.chaos

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.chaos.__main__ import redis_binary
+from executions.management.embedded_redis import redis_command
 from tests.environment import VAR
 
 
@@ -14,7 +14,7 @@ from tests.environment import VAR
 def redis_server():
     socket = f"{VAR}/redis.sock"
     with subprocess.Popen(
-        [redis_binary(), "--port", "0", "--unixsocket", socket, "--save", "", "--dir", VAR],
+        [*redis_command(socket, Path(VAR)), "--appendonly", "no"],
         stdout=subprocess.DEVNULL,
     ) as process:
         client = redis.Redis(unix_socket_path=socket, retry_on_error=[redis.ConnectionError])

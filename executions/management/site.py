@@ -1,0 +1,189 @@
+"""The processes of a site on this machine, under supervision: Redis, web, dispatcher, workers.
+
+A killed process is started again; a stop ends all of them, workers first, and leaves none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models.functions import Now
+
+from executions.management.embedded_redis import redis_command
+from executions.models import Leadership, WorkerProcess
+
+READY_S = 60.0
+STEP_S = 0.1
+STOP_S = 60.0
+FRESH = timedelta(seconds=20)
+
+CONFIG_HEAD = """\
+; made by `manage.py up`; changes are lost
+[supervisord]
+nodaemon=true
+logfile={log}/supervisord.log
+pidfile={var}/supervisord.pid
+childlogdir={log}
+silent=true
+{user}
+"""
+PROGRAM = """
+[program:{name}]
+command={command}
+directory={directory}
+priority={priority}
+autorestart=true
+startsecs={startsecs}
+startretries=20
+stopwaitsecs=40
+stopsignal=TERM
+stdout_logfile={log}/{name}.log
+redirect_stderr=true
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=2
+"""
+
+
+class PortTakenError(Exception):
+    """Something else listens on the port: set PORT to another one."""
+
+
+class NotReadyError(Exception):
+    """The site did not come up in time; its logs in var/log say why."""
+
+
+@dataclass(slots=True)
+class Site:
+    """One site. `port` None: without the web process."""
+
+    port: int | None
+    workers: int = 1
+    slots: int = 16
+    host: str = "127.0.0.1"
+    _supervisor: subprocess.Popen[bytes] | None = None
+
+    def check_port(self) -> None:
+        """Raise PortTakenError where the port cannot be had."""
+        if self.port is None:
+            return
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.host, self.port))
+            except OSError as error:
+                raise PortTakenError(f"{self.host}:{self.port}: {error.strerror}") from None
+
+    def start(self) -> None:
+        """Start everything."""
+        log = settings.VAR_DIR / "log"
+        log.mkdir(parents=True, exist_ok=True)
+        config = settings.VAR_DIR / "supervisord.conf"
+        config.write_text(self._config(log))
+        self._supervisor = subprocess.Popen(  # noqa: S603 (our own words)
+            [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _config(self, log: Path) -> str:
+        parts = [
+            CONFIG_HEAD.format(
+                var=settings.VAR_DIR, log=log, user="user=root" if os.geteuid() == 0 else ""
+            )
+        ]
+        for priority, (name, command, startsecs) in enumerate(self._programs(), 1):
+            parts.append(
+                PROGRAM.format(
+                    name=name,
+                    command=shlex.join(command).replace("%", "%%"),
+                    directory=settings.BASE_DIR,
+                    priority=priority,
+                    startsecs=startsecs,
+                    log=log,
+                )
+            )
+        return "".join(parts)
+
+    def _programs(self) -> Iterator[tuple[str, list[str], int]]:
+        """Name, command, seconds until it counts as started; in the order of starting."""
+        if not os.environ.get("REDIS_URL"):
+            path = settings.REDIS_URL.removeprefix("unix://")
+            yield "redis", redis_command(path, settings.VAR_DIR), 1
+        yield "dispatcher", [*_celery("dispatcher"), "--dispatcher", "--no-lanes", "-P", "solo"], 5
+        if self.port is not None:
+            daphne = [sys.executable, "-m", "daphne", "-b", self.host, "-p", str(self.port)]
+            yield "web", [*daphne, "--no-server-name", "pexec_site.asgi:application"], 5
+        for number in range(1, self.workers + 1):
+            name = f"worker{number}"
+            yield name, [*_celery(name), "-P", "threads", "-c", str(self.slots)], 5
+
+    def wait_ready(self, within_s: float = READY_S) -> None:
+        """Until a dispatcher leads, a worker lives, and the web answers; or NotReadyError."""
+        deadline = time.monotonic() + within_s
+        while not self._is_ready():
+            if self._supervisor is not None and self._supervisor.poll() is not None:
+                raise NotReadyError("the supervisor ended")
+            if time.monotonic() > deadline:
+                raise NotReadyError(f"not within {within_s:g} s")
+            time.sleep(STEP_S)
+
+    def _is_ready(self) -> bool:
+        leads = Leadership.objects.filter(expires_at__gt=Now()).exists()
+        lives = WorkerProcess.objects.filter(gone_at=None, heartbeat_at__gt=Now() - FRESH).exists()
+        return leads and lives and self._answers()
+
+    def _answers(self) -> bool:
+        if self.port is None:
+            return True
+        with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 1):
+            return True
+        return False
+
+    def wait(self) -> int:
+        """Until the supervisor ends."""
+        if self._supervisor is None:
+            return 0
+        return self._supervisor.wait()
+
+    def stop(self) -> None:
+        """End everything and wait for it."""
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is None:
+            return
+        if supervisor.poll() is None:
+            supervisor.send_signal(signal.SIGTERM)
+        supervisor.wait(STOP_S)
+        for name in ("redis.sock", "supervisord.pid"):
+            (settings.VAR_DIR / name).unlink(missing_ok=True)
+
+
+def _celery(name: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "celery", "-A", "pexec_site", "worker", "-n", f"{name}@%h"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "warning"),
+    ]
+
+
+@contextlib.contextmanager
+def embedded(workers: int = 1, slots: int = 16) -> Iterator[None]:
+    """A site without web for the time of a `with`."""
+    site = Site(port=None, workers=workers, slots=slots)
+    site.start()
+    try:
+        site.wait_ready()
+        yield
+    finally:
+        site.stop()

@@ -1,1 +1,0 @@
-"""The verbs: all writes that people cause."""

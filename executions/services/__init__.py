@@ -1,0 +1,46 @@
+"""The verbs: all writes that people cause, whether by pages, REST or the command line."""
+
+from executions.services.admission import (
+    IdempotencyConflictError,
+    NothingToRetryError,
+    execution_retry_failed,
+    execution_submit,
+)
+from executions.services.control import (
+    NotAllowedNowError,
+    attempt_force_close,
+    execution_cancel,
+    execution_pause,
+    execution_resume,
+    limit_change,
+)
+from executions.services.groups import group_delete, group_save, spec_check, spec_of
+from executions.services.work import (
+    WorkTakenError,
+    work_claim,
+    work_complete,
+    work_fail,
+    work_heartbeat,
+)
+
+__all__ = [
+    "IdempotencyConflictError",
+    "NotAllowedNowError",
+    "NothingToRetryError",
+    "WorkTakenError",
+    "attempt_force_close",
+    "execution_cancel",
+    "execution_pause",
+    "execution_resume",
+    "execution_retry_failed",
+    "execution_submit",
+    "group_delete",
+    "group_save",
+    "limit_change",
+    "spec_check",
+    "spec_of",
+    "work_claim",
+    "work_complete",
+    "work_fail",
+    "work_heartbeat",
+]

@@ -1,0 +1,222 @@
+"""The one way a run is accepted, whoever asks: pages, REST, the command line, a retry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection
+from statistics import median
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from executions.dispatch import bus
+from executions.models import Execution, TaskGroup, TaskRun
+from executions.scheduling.graph import demand_numbers
+from executions.scheduling.model import (
+    DEFAULT_DURATION_S,
+    FINAL_EXECUTION_STATES,
+    ExecutionState,
+    TaskState,
+)
+from executions.services.groups import make_resources, may_define, spec_check, spec_of
+from executions.specs import TaskGroupSpec, TaskSpec, group_of, plain
+
+BATCH = 500
+HISTORY_RUNS = 20
+"""How many past executions of a group its tasks' durations are learned from."""
+TRIES = 100
+CONFIG_FIELDS = (
+    "max_concurrency",
+    "failure_strategy",
+    "max_retries",
+    "timeout_ms",
+    "run_timeout_ms",
+    "critical_first",
+    "on_critical_failure",
+    "planning",
+    "limits",
+)
+
+
+class IdempotencyConflictError(Exception):
+    """The idempotency key was used for another request. Use a new key for a new request."""
+
+
+class NothingToRetryError(Exception):
+    """The execution is not over, or all its tasks completed: there is nothing to try again."""
+
+
+def execution_submit(
+    *,
+    user: Any,
+    group: TaskGroup | None = None,
+    spec: TaskGroupSpec | None = None,
+    idempotency_key: str | None = None,
+    parent: Execution | None = None,
+) -> Execution:
+    """Accept a run of a saved group or of a spec; it is on disk when this returns.
+
+    The same `idempotency_key` of the same user with the same request gives the same execution.
+    Raises SpecInvalidError, PermissionDenied, IdempotencyConflictError; nothing is saved then.
+    """
+    if spec is None:
+        if group is None:
+            raise TypeError("a group or a spec is needed")
+        spec = spec_of(group)
+    elif parent is None:
+        may_define(user, (task.runner for task in spec.tasks))
+    digest = hashlib.sha256(json.dumps(plain(spec), sort_keys=True).encode()).hexdigest()
+    if idempotency_key and (known := _known(user, idempotency_key, digest)):
+        return known
+    spec_check(spec)
+    for _ in range(TRIES):
+        try:
+            with transaction.atomic():
+                make_resources(spec)
+                execution = _new_execution(user, group, spec, parent)
+                execution.idempotency_key = idempotency_key or None
+                execution.request_digest = digest
+                rows = _task_runs(execution, spec, group)
+                execution.counts = dict(Counter(row.state for row in rows))
+                execution.save(force_insert=True)
+                TaskRun.objects.bulk_create(rows, batch_size=BATCH)
+                transaction.on_commit(bus.wake)
+        except IntegrityError:  # the millisecond was taken, or the key, by somebody just now
+            if idempotency_key and (known := _known(user, idempotency_key, digest)):
+                return known
+        else:
+            return execution
+    raise IntegrityError("no free execution id")
+
+
+def _known(user: Any, key: str, digest: str) -> Execution | None:
+    known = Execution.objects.filter(submitted_by=user, idempotency_key=key).first()
+    if known is not None and known.request_digest != digest:
+        raise IdempotencyConflictError
+    return known
+
+
+def _new_execution(
+    user: Any, group: TaskGroup | None, spec: TaskGroupSpec, parent: Execution | None
+) -> Execution:
+    """Not saved. Its key is this millisecond, or the next one after all there are."""
+    now = timezone.now()
+    newest = Execution.objects.aggregate(newest=Max("id"))["newest"] or 0
+    return Execution(
+        id=max(int(now.timestamp() * 1000), newest + 1),
+        group=group,
+        name=spec.name,
+        config=spec.model_dump(mode="json", include=set(CONFIG_FIELDS)),
+        submitted_by=user,
+        parent=parent,
+        created_at=now,
+        total=len(spec.tasks),
+    )
+
+
+def _task_runs(execution: Execution, spec: TaskGroupSpec, group: TaskGroup | None) -> list[TaskRun]:
+    demands = demand_numbers(group_of(spec))
+    durations = Durations(spec, group)
+    return [
+        TaskRun(
+            execution=execution,
+            position=n,
+            task_id=task.id,
+            title=task.title,
+            runner=task.runner,
+            payload=task.payload,
+            priority=task.priority,
+            team=task.team or "",
+            task_type=task.task_type or "",
+            required_resources=[need.model_dump() for need in task.required_resources],
+            depends_on=list(dict.fromkeys(task.depends_on)),
+            duration_s=durations.of(task)[0],
+            duration_source=durations.of(task)[1],
+            timeout_ms=task.timeout_ms,
+            max_retries=task.max_retries,
+            demand=demands[task.id],
+            state=TaskState.BLOCKED if task.depends_on else TaskState.QUEUED,
+            since=execution.created_at,
+        )
+        for n, task in enumerate(spec.tasks)
+    ]
+
+
+class Durations:
+    """How long tasks will take: said, else learned from this group's past runs, else guessed."""
+
+    def __init__(self, spec: TaskGroupSpec, group: TaskGroup | None) -> None:
+        self._past = {} if group is None else _past_durations(group)
+        known = [
+            self._past[task.id] if task.duration_s is None else task.duration_s
+            for task in spec.tasks
+            if task.duration_s is not None or task.id in self._past
+        ]
+        self._median = median(known) if known else None
+
+    def of(self, task: TaskSpec) -> tuple[float, str]:
+        """Seconds, and where they are from: task, history, group, default."""
+        if task.duration_s is not None:
+            return task.duration_s, "task"
+        if task.id in self._past:
+            return self._past[task.id], "history"
+        if self._median is not None:
+            return self._median, "group"
+        return DEFAULT_DURATION_S, "default"
+
+
+def _past_durations(group: TaskGroup) -> dict[str, float]:
+    recent = group.executions.order_by("-id").values_list("id", flat=True)[:HISTORY_RUNS]
+    rows = TaskRun.objects.filter(
+        execution__in=list(recent), state=TaskState.COMPLETED, started_at__isnull=False
+    ).values_list("task_id", "started_at", "finished_at")
+    found: dict[str, list[float]] = {}
+    for task_id, started_at, finished_at in rows:
+        if started_at is not None and finished_at is not None:
+            found.setdefault(task_id, []).append((finished_at - started_at).total_seconds())
+    return {task_id: median(seconds) for task_id, seconds in found.items()}
+
+
+def execution_retry_failed(*, execution: Execution, user: Any) -> Execution:
+    """A new execution of the tasks of a finished one that did not complete, linked to it."""
+    execution.refresh_from_db()
+    if ExecutionState(execution.state) not in FINAL_EXECUTION_STATES:
+        raise NothingToRetryError
+    runs = list(execution.task_runs.exclude(state=TaskState.COMPLETED).order_by("position"))
+    if not runs:
+        raise NothingToRetryError
+    return execution_submit(
+        user=user, group=execution.group, spec=_rest(execution, runs), parent=execution
+    )
+
+
+def _rest(execution: Execution, runs: Collection[TaskRun]) -> TaskGroupSpec:
+    """The spec of these task runs alone: what they needed and is completed is no more needed."""
+    left = {run.task_id for run in runs}
+    return TaskGroupSpec.model_validate(
+        {
+            "name": execution.name,
+            **{field: execution.config[field] for field in CONFIG_FIELDS},
+            "tasks": [
+                {
+                    "id": run.task_id,
+                    "title": run.title,
+                    "runner": run.runner,
+                    "payload": run.payload,
+                    "priority": run.priority,
+                    "team": run.team or None,
+                    "task_type": run.task_type or None,
+                    "required_resources": run.required_resources,
+                    "depends_on": [needed for needed in run.depends_on if needed in left],
+                    "duration_s": run.duration_s if run.duration_source == "task" else None,
+                    "timeout_ms": run.timeout_ms,
+                    "max_retries": run.max_retries,
+                }
+                for run in runs
+            ],
+        }
+    )

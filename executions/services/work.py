@@ -1,0 +1,108 @@
+"""External work: taken by a member of the team, reported on, answered for.
+
+Who takes an attempt first wins: the row is changed only where nobody holds it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from executions.dispatch import bus
+from executions.models import Attempt, Command, CommandVerb
+
+CLAIM_S = 300.0
+"""Without a heartbeat for so long a taker loses the work."""
+LINE_LIMIT = 200
+
+
+class WorkTakenError(Exception):
+    """The work is not yours (any more): somebody else has it, or it has ended."""
+
+
+def work_open(user: Any) -> Any:
+    """External attempts that wait for a taker the user may be: no team, or a team of theirs."""
+    offered = Attempt.objects.filter(
+        task_run__runner="external", released_at=None, claimed_by=None, worker=""
+    ).select_related("task_run", "execution")
+    if not user.is_superuser:
+        teams = list(user.teams.values_list("name", flat=True))
+        offered = offered.filter(Q(task_run__team="") | Q(task_run__team__in=teams))
+    return offered.order_by("-task_run__priority", "dispatched_at")
+
+
+def work_claim(
+    *, user: Any, team: str = "", attempt: Attempt | None = None, claim_s: float = CLAIM_S
+) -> Attempt | None:
+    """Take this attempt, or the most urgent one (of `team`); None: there is none to take."""
+    offered = work_open(user)
+    if team:
+        offered = offered.filter(task_run__team=team)
+    if attempt is not None:
+        offered = offered.filter(pk=attempt.pk)
+    for candidate in offered[:20]:
+        with transaction.atomic():
+            taken = Attempt.objects.filter(
+                pk=candidate.pk, claimed_by=None, released_at=None
+            ).update(claimed_by=user, claim_deadline=timezone.now() + timedelta(seconds=claim_s))
+            if taken:
+                _tell(candidate, user, CommandVerb.CLAIM, {})
+                candidate.refresh_from_db()
+                return candidate
+    return None
+
+
+def work_heartbeat(
+    *,
+    token: str,
+    user: Any,
+    progress: float | None = None,
+    line: str = "",
+    claim_s: float = CLAIM_S,
+) -> None:
+    """Keep the work for longer, and say how far it is. Raises WorkTakenError."""
+    changes: dict[str, Any] = {"claim_deadline": timezone.now() + timedelta(seconds=claim_s)}
+    if progress is not None:
+        changes["progress"] = min(max(progress, 0.0), 100.0)
+    if line:
+        changes["progress_line"] = line[:LINE_LIMIT]
+    if not _mine(token, user).update(**changes):
+        raise WorkTakenError
+
+
+def work_complete(*, token: str, user: Any, result: Any = None) -> None:
+    """The work is done. Raises WorkTakenError."""
+    _end(token, user, CommandVerb.COMPLETE, {"result": result})
+
+
+def work_fail(*, token: str, user: Any, error: str) -> None:
+    """The work failed. Raises WorkTakenError."""
+    _end(token, user, CommandVerb.FAIL, {"error": error})
+
+
+def _mine(token: str, user: Any) -> Any:
+    return Attempt.objects.filter(token=token, claimed_by=user, released_at=None)
+
+
+def _end(token: str, user: Any, verb: CommandVerb, payload: dict[str, Any]) -> None:
+    with transaction.atomic():
+        attempt = _mine(token, user).select_for_update().first()
+        if attempt is None:
+            raise WorkTakenError
+        _tell(attempt, user, verb, payload)
+
+
+def _tell(attempt: Attempt, user: Any, verb: CommandVerb, payload: dict[str, Any]) -> None:
+    Command.objects.create(
+        execution=attempt.execution,
+        attempt=attempt,
+        verb=verb,
+        payload=payload,
+        by=user,
+        at=timezone.now(),
+    )
+    transaction.on_commit(bus.wake)
