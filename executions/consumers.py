@@ -1,1 +1,216 @@
-"""Live frames over WebSockets."""
+"""Live frames over WebSockets: a snapshot on connect, then what the dispatcher sends.
+
+Knows who may watch and how fast a client must read; what frames hold is made elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any, ClassVar
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from executions import frames, selectors
+from executions.watching import rows, stories, uses
+
+RECHECK_S = 30.0
+MESSAGE_LIMIT_BYTES = 4096
+SEND_LIMIT_S = 10.0
+RESYNC_EVERY_S = 0.5
+
+NOT_SIGNED_IN = 4401
+NOT_FOUND = 4404
+TOO_SLOW = 1013
+TOO_BIG = 1009
+UNSUPPORTED = 1003
+
+
+class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has no types
+    """What every watched page has in common: permission, snapshot, resync, slow clients."""
+
+    group: str
+    is_joined: bool = False
+    recheck_s: ClassVar[float] = RECHECK_S
+
+    async def connect(self) -> None:
+        """Let in who may see it; join first, then read, so that nothing falls in between."""
+        self._recheck: asyncio.Task[None] | None = None
+        self._resynced_at = float("-inf")
+        await self.accept()
+        if not self.scope["user"].is_authenticated:
+            await self.close(NOT_SIGNED_IN)
+            return
+        if not await self.may_watch():
+            await self.close(NOT_FOUND)
+            return
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        self.is_joined = True
+        await self.send_snapshot()
+        self._recheck = asyncio.create_task(self._keep_checking())
+
+    async def disconnect(self, code: int) -> None:  # noqa: ARG002 (Channels' signature)
+        """Leave every group."""
+        if self._recheck is not None:
+            self._recheck.cancel()
+        if self.is_joined:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def receive(
+        self,
+        text_data: str | None = None,
+        bytes_data: bytes | None = None,  # noqa: ARG002 (Channels' signature)
+    ) -> None:
+        """Answer what a client may ask."""
+        if text_data is None:
+            await self.close(UNSUPPORTED)
+            return
+        if len(text_data) > MESSAGE_LIMIT_BYTES:
+            await self.close(TOO_BIG)
+            return
+        try:
+            message = json.loads(text_data)
+        except ValueError:
+            message = None
+        if not isinstance(message, dict):
+            await self.close(UNSUPPORTED)
+            return
+        await self.answer(message)
+
+    async def answer(self, message: dict[str, Any]) -> None:
+        """`resync` gets a snapshot, not more often than needed; the rest is ignored."""
+        if message.get("type") == "resync":
+            pause = self._resynced_at + RESYNC_EVERY_S - time.monotonic()
+            if pause > 0:
+                await asyncio.sleep(pause)
+            self._resynced_at = time.monotonic()
+            await self.send_snapshot()
+
+    async def frame(self, event: dict[str, Any]) -> None:
+        """Hand on what the dispatcher sent."""
+        await self.send_in_time(event["text"])
+
+    async def send_in_time(self, text: str) -> None:
+        """Send, or close a client that does not read: it is not buffered for."""
+        try:
+            async with asyncio.timeout(SEND_LIMIT_S):
+                await self.send(text_data=text)
+        except TimeoutError:
+            await self.close(TOO_SLOW)
+
+    async def send_snapshot(self) -> None:
+        """Tell all of it."""
+        await self.send_in_time(await database_sync_to_async(self.snapshot_text)())
+
+    async def _keep_checking(self) -> None:
+        while True:
+            await asyncio.sleep(self.recheck_s)
+            if not await self.may_watch():
+                await self.close(NOT_FOUND)
+                return
+
+    async def may_watch(self) -> bool:
+        """Whether the user is still who they were and may still see this."""
+        return bool(await database_sync_to_async(self.is_visible)())
+
+    def is_visible(self) -> bool:
+        """Whether the user may see this now."""
+        raise NotImplementedError
+
+    def snapshot_text(self) -> str:
+        """All of it, encoded."""
+        raise NotImplementedError
+
+
+class ExecutionConsumer(WatchConsumer):
+    """One execution, and the output of one of its tasks where asked for."""
+
+    output_group = ""
+
+    def is_visible(self) -> bool:
+        """Whether the user may see this execution now."""
+        user = selectors.user_fresh(self.scope["user"].pk)
+        if user is None:
+            return False
+        public_id = self.scope["url_route"]["kwargs"]["public_id"]
+        execution = selectors.execution_find(user, public_id)
+        if execution is None:
+            return False
+        self.pk = execution.pk
+        self.group = f"execution.{self.pk}"
+        return True
+
+    def snapshot_text(self) -> str:
+        """The execution as it is."""
+        return frames.encoded(rows.execution_snapshot(self.pk))
+
+    async def answer(self, message: dict[str, Any]) -> None:
+        """Also `watch_output`: follow what the newest attempt of a task prints."""
+        if message.get("type") == "watch_output":
+            await self._watch_output(str(message.get("task", "")))
+        else:
+            await super().answer(message)
+
+    async def _watch_output(self, task_id: str) -> None:
+        await self._leave_output()
+        attempt = await database_sync_to_async(stories.open_attempt)(self.pk, task_id)
+        if attempt is None:
+            return
+        self.output_group = f"output.{attempt.pk}"
+        await self.channel_layer.group_add(self.output_group, self.channel_name)
+        offset, data = await database_sync_to_async(stories.attempt_output)(attempt)
+        text = data.decode(errors="replace")
+        frame = frames.output(attempt=attempt.pk, offset=offset, text=text)
+        await self.send_in_time(frames.encoded({**frame, "task": task_id, "size": len(data)}))
+
+    async def _leave_output(self) -> None:
+        if self.output_group:
+            await self.channel_layer.group_discard(self.output_group, self.channel_name)
+            self.output_group = ""
+
+    async def disconnect(self, code: int) -> None:
+        """Leave the output too."""
+        await self._leave_output()
+        await super().disconnect(code)
+
+
+class DashboardConsumer(WatchConsumer):
+    """All executions the user may see, and the limits."""
+
+    group = "dashboard"
+
+    def is_visible(self) -> bool:
+        """Every signed-in user has a dashboard."""
+        self.user = selectors.user_fresh(self.scope["user"].pk)
+        return self.user is not None
+
+    def snapshot_text(self) -> str:
+        """The dashboard as it is for this user."""
+        executions = selectors.executions_recent(self.user)
+        shown = rows.dashboard_rows(executions)
+        self.known = dict.fromkeys(shown, True)
+        return frames.encoded(
+            frames.dashboard_snapshot(
+                now=time.time(),
+                executions=shown,
+                limits=uses.limit_uses(),
+                figures=selectors.execution_figures(self.user),
+            )
+        )
+
+    async def frame(self, event: dict[str, Any]) -> None:
+        """Hand on what the dispatcher sent, without what this user may not see."""
+        frame = json.loads(event["text"])
+        unknown = [key for key in map(int, frame["executions"]) if key not in self.known]
+        if unknown:
+            await database_sync_to_async(self._learn)(unknown)
+        frame["executions"] = {
+            key: fields for key, fields in frame["executions"].items() if self.known[int(key)]
+        }
+        await self.send_in_time(frames.encoded(frame))
+
+    def _learn(self, keys: list[int]) -> None:
+        visible = selectors.executions_visible_among(self.user, keys)
+        self.known.update({key: key in visible for key in keys})

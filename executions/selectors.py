@@ -1,1 +1,135 @@
 """Every read; each through visible_to(user)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from executions.models import Execution, TaskGroup, TaskRun
+from executions.models.runs import EXECUTION_ID_PREFIX
+from executions.scheduling.model import (
+    FINAL_EXECUTION_STATES,
+    OPEN_EXECUTION_STATES,
+    ExecutionState,
+    TaskState,
+)
+
+RECENT_FINISHED = 30
+EXECUTION_STATES = tuple(state.value for state in ExecutionState)
+TASK_STATES = tuple(state.value for state in TaskState)
+
+
+def user_fresh(pk: int) -> Any | None:
+    """The user as the database has them now; None: gone or no longer active."""
+    return get_user_model().objects.filter(pk=pk, is_active=True).first()
+
+
+def groups_visible_to(user: Any) -> QuerySet[TaskGroup]:
+    """Task groups the user may see: those of no team, of their teams, and their own."""
+    if user.is_superuser:
+        return TaskGroup.objects.all()
+    mine = TaskGroup.objects.filter(
+        Q(owning_teams=None) | Q(owning_teams__in=user.teams.all()) | Q(owner=user)
+    )
+    return TaskGroup.objects.filter(pk__in=mine.values("pk"))
+
+
+def executions_visible_to(user: Any) -> QuerySet[Execution]:
+    """Executions of the groups the user may see, and their own."""
+    if user.is_superuser:
+        return Execution.objects.all()
+    return Execution.objects.filter(
+        Q(group__in=groups_visible_to(user).values("pk")) | Q(group=None) | Q(submitted_by=user)
+    )
+
+
+def execution_find(user: Any, public_id: str) -> Execution | None:
+    """The execution with this public id, if there is one the user may see."""
+    number = public_id.removeprefix(EXECUTION_ID_PREFIX)
+    if number == public_id or not number.isascii() or not number.isdigit() or len(number) > 18:  # noqa: PLR2004 (a BIGINT's digits)
+        return None
+    return (
+        executions_visible_to(user)
+        .select_related("group", "submitted_by", "parent")
+        .filter(pk=int(number))
+        .first()
+    )
+
+
+def executions_recent(user: Any) -> list[Execution]:
+    """Every open execution, then the newest finished ones."""
+    visible = executions_visible_to(user).select_related("submitted_by")
+    ongoing = visible.filter(state__in=sorted(OPEN_EXECUTION_STATES)).order_by("-pk")
+    finished = visible.filter(state__in=sorted(FINAL_EXECUTION_STATES)).order_by("-pk")
+    return [*ongoing, *finished[:RECENT_FINISHED]]
+
+
+def executions_visible_among(user: Any, keys: Iterable[int]) -> set[int]:
+    """Which of these executions the user may see."""
+    found = executions_visible_to(user).filter(pk__in=list(keys))
+    return set(found.values_list("pk", flat=True))
+
+
+def _midnight() -> datetime:
+    return timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def execution_figures(user: Any) -> dict[str, int]:
+    """What ended since midnight (UTC)."""
+    today = executions_visible_to(user).filter(completed_at__gte=_midnight())
+    return {
+        "completed_today": today.filter(state="completed").count(),
+        "failed_today": today.filter(state="failed").count(),
+    }
+
+
+def executions_filtered(user: Any, filters: Mapping[str, str]) -> QuerySet[Execution]:
+    """Executions by state (several with commas; `open`), group, owner, words, since."""
+    found = executions_visible_to(user).select_related("group", "submitted_by").order_by("-pk")
+    if state := filters.get("state"):
+        wanted = sorted(OPEN_EXECUTION_STATES) if state == "open" else state.split(",")
+        found = found.filter(state__in=wanted)
+    if filters.get("group", "").isdigit():
+        found = found.filter(group_id=int(filters["group"]))
+    if owner := filters.get("owner"):
+        found = found.filter(submitted_by__username=owner)
+    if words := filters.get("q", "").strip():
+        number = words.upper().removeprefix(EXECUTION_ID_PREFIX)
+        by_id = Q(pk=int(number)) if number.isascii() and number.isdigit() else Q(pk=None)
+        found = found.filter(Q(name__icontains=words) | by_id)
+    if filters.get("today"):
+        found = found.filter(completed_at__gte=_midnight())
+    return found
+
+
+def task_runs_filtered(execution: Execution, *, state: str, words: str) -> QuerySet[TaskRun]:
+    """Task runs of an execution by state (several with commas) and words, in order."""
+    found = TaskRun.objects.filter(execution=execution).order_by("position")
+    if state:
+        found = found.filter(state__in=state.split(","))
+    if words:
+        found = found.filter(Q(task_id__icontains=words) | Q(title__icontains=words))
+    return found
+
+
+def task_failures_recent(user: Any) -> list[TaskRun]:
+    """The newest failed task runs of the last day."""
+    since = timezone.now() - timedelta(days=1)
+    return list(
+        TaskRun.objects.filter(
+            execution__in=executions_visible_to(user).filter(_touched_since(since)).values("pk"),
+            state="failed",
+            finished_at__gte=since,
+        )
+        .select_related("execution")
+        .order_by("-finished_at")[:8]
+    )
+
+
+def _touched_since(since: datetime) -> Q:
+    return Q(completed_at__gte=since) | Q(state__in=sorted(OPEN_EXECUTION_STATES))

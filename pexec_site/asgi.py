@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import os
 
-from channels.routing import ProtocolTypeRouter
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
+from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pexec_site.settings")
+http = get_asgi_application()  # loads the applications that the consumers need
 
-application = ProtocolTypeRouter({"http": get_asgi_application()})
+from executions.consumers import DashboardConsumer, ExecutionConsumer  # noqa: E402
+
+websocket_urlpatterns = [
+    re_path(r"^ws/executions/(?P<public_id>PEXEC-[0-9]{1,18})/$", ExecutionConsumer.as_asgi()),
+    re_path(r"^ws/dashboard/$", DashboardConsumer.as_asgi()),
+]
+"""Every socket; tests walk this table."""
+
+application = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": AllowedHostsOriginValidator(
+            AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+        ),
+    }
+)

@@ -1,0 +1,172 @@
+"""The pages of executions: list, live results page, one task, and the verbs people press."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from executions import exports, selectors, services
+from executions.pages.permissions import require
+from executions.watching import layers, rows, stories
+
+PAGE_SIZE = 50
+TASKS_PAGE_SIZE = 200
+RESULTS_SHOWN = 1000
+EXPORT_FORMATS = {"json": "JSON", "csv": "CSV", "junit": "JUnit XML", "markdown": "Markdown"}
+VERBS = {
+    "cancel": "execution_cancel",
+    "pause": "execution_pause",
+    "resume": "execution_resume",
+    "retry-failed": "execution_retry_failed",
+}
+TABS = ("timeline", "tasks", "graph", "concurrency", "report")
+
+
+def visible_execution(request: HttpRequest, public_id: str) -> Any:
+    """The execution, or 404: what one may not see does not exist."""
+    execution = selectors.execution_find(request.user, public_id)
+    if execution is None:
+        raise Http404
+    return execution
+
+
+@login_required
+@require_safe
+def execution_list(request: HttpRequest) -> HttpResponse:
+    """Every execution the user may see, filtered."""
+    executions = selectors.executions_filtered(request.user, request.GET)
+    page = Paginator(executions, PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"page": page, "states": selectors.EXECUTION_STATES, "filters": request.GET}
+    return render(request, "execution_list.html", context)
+
+
+@login_required
+@require_safe
+def execution_page(request: HttpRequest, public_id: str) -> HttpResponse:
+    """The live results page; its tab, filters and chosen task are in the address."""
+    execution = visible_execution(request, public_id)
+    tab = request.GET.get("tab", "tasks")
+    state = request.GET.get("state", "")
+    tasks = selectors.task_runs_filtered(execution, state=state, words=request.GET.get("q", ""))
+    context = {
+        "execution": execution,
+        "tab": tab if tab in TABS else "tasks",
+        "tabs": TABS,
+        "state": state,
+        "page": Paginator(tasks, TASKS_PAGE_SIZE).get_page(request.GET.get("page")),
+        "failures": stories.task_failures(execution.pk),
+        "demands": rows.demands_of(execution.pk),
+        "task": _chosen_task(execution, request.GET.get("task", "")),
+        **(_report_context(execution) if tab == "report" else {}),
+        "may_operate": request.user.has_perm("executions.change_execution"),
+        "export_formats": EXPORT_FORMATS.items(),
+        "task_states": selectors.TASK_STATES,
+        "socket": f"/ws/executions/{execution.public_id}/",
+    }
+    return render(request, "execution.html", context)
+
+
+def _chosen_task(execution: Any, task_id: str) -> dict[str, Any] | None:
+    return stories.task_story(execution, task_id) if task_id else None
+
+
+@login_required
+@require_safe
+def task_panel(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    """The side panel of one task, as a part of a page."""
+    execution = visible_execution(request, public_id)
+    task = stories.task_story(execution, task_id)
+    if task is None:
+        raise Http404
+    return render(request, "execution_task.html", {"execution": execution, "task": task})
+
+
+@login_required
+@require_safe
+def task_output(request: HttpRequest, public_id: str, task_id: str, number: int) -> HttpResponse:
+    """What an attempt printed, as a file: never shown by the browser as a page."""
+    execution = visible_execution(request, public_id)
+    attempt = stories.attempt_find(execution.pk, task_id, number)
+    if attempt is None:
+        raise Http404
+    _, data = stories.attempt_output(attempt)
+    response = HttpResponse(data, content_type="text/plain; charset=utf-8")
+    name = f"{execution.public_id}-attempt-{attempt.pk}.txt"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@login_required
+@require_safe
+def execution_graph(request: HttpRequest, public_id: str) -> JsonResponse:
+    """Where each task stands in the drawing: its column and its place within it."""
+    execution = visible_execution(request, public_id)
+    return JsonResponse({"layers": layers.graph_layers(execution.pk)})
+
+
+def execution_url(execution: Any) -> str:
+    """The address of an execution's page."""
+    return reverse("execution", args=[execution.public_id])
+
+
+@login_required
+@require_POST
+def execution_verb(request: HttpRequest, public_id: str, verb: str) -> HttpResponse:
+    """Cancel, pause, resume, retry failed: asked for here, done by the dispatcher."""
+    execution = visible_execution(request, public_id)
+    require(request, "change_execution")
+    if verb not in VERBS:
+        raise Http404
+    try:
+        made = getattr(services, VERBS[verb])(execution=execution, user=request.user)
+    except (services.NotAllowedNowError, services.NothingToRetryError) as error:
+        messages.error(request, str(error))
+        made = None
+    return redirect(execution_url(made if verb == "retry-failed" and made else execution))
+
+
+def _report(execution: Any) -> dict[str, Any]:
+    from executions.reporting.report import execution_report as report_of
+
+    return report_of(execution)
+
+
+def _report_context(execution: Any) -> dict[str, Any]:
+    report = _report(execution)["parallel_execution"]
+    return {
+        "execution": execution,
+        "report": report,
+        "results": list(report["results"].items())[:RESULTS_SHOWN],
+    }
+
+
+@login_required
+@require_safe
+def execution_report(request: HttpRequest, public_id: str) -> HttpResponse:
+    """The report as a part of the page."""
+    execution = visible_execution(request, public_id)
+    return render(request, "execution_report_body.html", _report_context(execution))
+
+
+@login_required
+@require_safe
+def execution_export(request: HttpRequest, public_id: str, form: str) -> HttpResponse:
+    """The report as a file."""
+    execution = visible_execution(request, public_id)
+    if form not in EXPORT_FORMATS:
+        raise Http404
+    kind = exports.EXPORTS[form]
+    text = kind.text(_report(execution))
+    response = HttpResponse(text, content_type=f"{kind.media_type}; charset=utf-8")
+    name = f"{execution.public_id}.{kind.extension}"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,41 @@
+"""The addresses of the pages."""
+
+from __future__ import annotations
+
+from django.contrib.auth import views as auth_views
+from django.urls import path
+
+from executions.pages import dashboard, executions, groups, limits
+
+urlpatterns = [
+    path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("", dashboard.dashboard, name="dashboard"),
+    path("limits/", limits.limit_list, name="limit-list"),
+    path("executions/", executions.execution_list, name="execution-list"),
+    path("executions/<str:public_id>/", executions.execution_page, name="execution"),
+    path("executions/<str:public_id>/graph.json", executions.execution_graph, name="graph"),
+    path(
+        "executions/<str:public_id>/tasks/<str:task_id>/", executions.task_panel, name="task-panel"
+    ),
+    path(
+        "executions/<str:public_id>/tasks/<str:task_id>/output/<int:number>/",
+        executions.task_output,
+        name="task-output",
+    ),
+    path(
+        "executions/<str:public_id>/report/", executions.execution_report, name="execution-report"
+    ),
+    path(
+        "executions/<str:public_id>/report/<str:form>/",
+        executions.execution_export,
+        name="execution-export",
+    ),
+    path(
+        "executions/<str:public_id>/<str:verb>/", executions.execution_verb, name="execution-verb"
+    ),
+    path("groups/", groups.group_list, name="group-list"),
+    path("groups/new/", groups.group_new, name="group-new"),
+    path("groups/upload/", groups.group_upload, name="group-upload"),
+    path("groups/<int:pk>/", groups.group_page, name="group"),
+]

@@ -1,0 +1,1 @@
+"""What live pages read. Takes executions that a selector has found visible; decides no rights."""

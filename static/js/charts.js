@@ -1,0 +1,167 @@
+// @ts-check
+/** Slots in use over time against each limit, and which limits bound the run. */
+
+import { steps } from "./bars.js";
+import { drawn, element, part } from "./dom.js";
+import { isActive, unitsUnder } from "./store.js";
+import { duration, keyName, waitWord } from "./words.js";
+
+const WIDTH = 400;
+const HEIGHT = 100;
+const REDRAW_MS = 1000;
+
+/** @param {import("./execution.js").Page} page */
+export function setUpCharts(page) {
+  const { store } = page;
+  const draw = () => {
+    const run = store.execution;
+    if (!page.isShown("concurrency") || run === null || run.started_at === null) {
+      return;
+    }
+    const end = run.completed_at ?? page.now();
+    part("charts").replaceChildren(
+      ...keysUsed(store).map((key) => chart(key, usesOf(store, key, page.now()), run.started_at ?? end, end, maximum(store, key))),
+    );
+    drawBinding(run, end);
+  };
+  page.onTab(draw);
+  let isWaiting = false;
+  store.subscribe(() => {
+    if (!isWaiting) {
+      isWaiting = true;
+      setTimeout(() => {
+        isWaiting = false;
+        draw();
+      }, REDRAW_MS);
+    }
+  });
+}
+
+/**
+ * The keys this execution's tasks are under, its own concurrency first.
+ * @param {import("./store.js").ExecutionStore} store
+ */
+export function keysUsed(store) {
+  const id = store.execution?.id ?? "";
+  const found = new Set([`${id}/max_concurrency`]);
+  for (const task of store.tasks) {
+    if (task.team) {
+      found.add(`team:${task.team}`);
+    }
+    if (task.task_type) {
+      found.add(`task_type:${task.task_type}`);
+    }
+    for (const [resource] of task.resources) {
+      found.add(`resource:${resource}`);
+    }
+  }
+  return [...found];
+}
+
+/**
+ * @param {import("./store.js").ExecutionStore} store
+ * @param {string} key
+ */
+function maximum(store, key) {
+  const own = store.limits[`${store.execution?.id}/${key}`]?.[1];
+  const site = store.limits[key]?.[1];
+  if (own === undefined || site === undefined) {
+    return own ?? site ?? 0;
+  }
+  return Math.min(own, site);
+}
+
+/**
+ * When units of a key were held, by this execution's attempts.
+ * @param {import("./store.js").ExecutionStore} store
+ * @param {string} key
+ * @param {number} now
+ */
+export function usesOf(store, key, now) {
+  const whole = maximum(store, key) || 1;
+  const uses = [];
+  /** @param {number | null} units */
+  const amount = (units) => (units === 0 ? whole : (units ?? 0));
+  for (const task of store.tasks) {
+    const units = unitsUnder(task, key);
+    if (units !== null && task.started_at && (task.finished_at || isActive(task.state))) {
+      uses.push({ from: task.started_at, to: task.finished_at ?? now, units: amount(units) });
+    }
+  }
+  for (const attempt of store.attempts) {
+    const task = store.tasks[attempt.position];
+    const units = task === undefined ? null : unitsUnder(task, key);
+    if (units !== null && attempt.started_at && attempt.finished_at && attempt.started_at !== task?.started_at) {
+      uses.push({ from: attempt.started_at, to: attempt.finished_at, units: amount(units) });
+    }
+  }
+  return uses;
+}
+
+/**
+ * @param {string} key
+ * @param {{from: number, to: number, units: number}[]} uses
+ * @param {number} from
+ * @param {number} to
+ * @param {number} limit
+ */
+function chart(key, uses, from, to, limit) {
+  const levels = steps(uses);
+  const peak = Math.max(0, ...levels.map(([, level]) => level));
+  const top = Math.max(1, peak, limit <= 3 * Math.max(peak, 1) ? limit : 0);
+  const x = (/** @type {number} */ at) => ((at - from) / Math.max(to - from, 0.001)) * WIDTH;
+  const y = (/** @type {number} */ level) => HEIGHT - (level / top) * (HEIGHT - 8);
+  let path = `M0 ${HEIGHT}`;
+  for (const [at, level] of levels) {
+    path += `H${x(at).toFixed(1)}V${y(level).toFixed(1)}`;
+  }
+  const held = uses.reduce((sum, use) => sum + (use.to - use.from) * use.units, 0);
+  const average = to > from ? held / (to - from) : 0;
+  const words = `at most ${peak} of ${limit}, on average ${average.toFixed(1)}`;
+  return element(
+    "section",
+    { class: "panel chart" },
+    element("h3", {}, element("span", { class: "cut", title: key }, keyName(key)), element("span", { class: "soft small num" }, words)),
+    drawn(
+      "svg",
+      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${keyName(key)}: ${words}` },
+      drawn("path", { class: "area", d: `${path}H${WIDTH}V${HEIGHT}Z` }),
+      limit > 0 && limit <= top && drawn("path", { class: "limit", d: `M0 ${y(limit)}H${WIDTH}` }),
+    ),
+  );
+}
+
+/**
+ * @param {import("./store.js").Execution} run
+ * @param {number} end
+ */
+function drawBinding(run, end) {
+  const box = part("binding");
+  const total = end - (run.started_at ?? end);
+  const rows = Object.entries(run.waited ?? {})
+    .filter(([, waited]) => waited > 0)
+    .sort((a, b) => (run.alone[b[0]] ?? 0) - (run.alone[a[0]] ?? 0) || b[1] - a[1]);
+  box.hidden = rows.length === 0;
+  box.replaceChildren(
+    element("h2", {}, "What bound the run"),
+    element(
+      "table",
+      { class: "stack" },
+      element("thead", {}, element("tr", {}, ...["Limit", "Share of the run some task waited for it alone", "Task time waited"].map((w) => element("th", {}, w)))),
+      element(
+        "tbody",
+        {},
+        ...rows.map(([key, waited]) =>
+          element(
+            "tr",
+            {},
+            element("td", { "data-label": "Limit", title: waitWord(key) }, keyName(key)),
+            element("td", { class: "num", "data-label": "Alone" }, `${total > 0 ? Math.round((100 * (run.alone[key] ?? 0)) / total) : 0} %`),
+            element("td", { class: "num", "data-label": "Waited" }, duration(waited)),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
