@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from executions.dispatch import bus
@@ -24,7 +24,7 @@ class WorkTakenError(Exception):
     """The work is not yours (any more): somebody else has it, or it has ended."""
 
 
-def work_open(user: Any) -> Any:
+def work_open(user: Any) -> QuerySet[Attempt]:
     """External attempts that wait for a taker the user may be: no team, or a team of theirs."""
     offered = Attempt.objects.filter(
         task_run__runner="external", released_at=None, claimed_by=None, worker=""
@@ -84,7 +84,7 @@ def work_fail(*, token: str, user: Any, error: str) -> None:
     _end(token, user, CommandVerb.FAIL, {"error": error})
 
 
-def _mine(token: str, user: Any) -> Any:
+def _mine(token: str, user: Any) -> QuerySet[Attempt]:
     return Attempt.objects.filter(token=token, claimed_by=user, released_at=None)
 
 
