@@ -1,1 +1,136 @@
-"""Health and metrics."""
+"""Whether the site is up, can work, and what it counts: for load balancers and monitors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from django.db import DatabaseError, connection
+from django.db.models import Count, Sum
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from executions.dispatch.bus import BusDownError, default_bus
+from executions.models import Attempt, Demand, Execution, Leadership, WorkerProcess
+from executions.scheduling.model import OPEN_EXECUTION_STATES
+from executions.watching import uses
+
+WORKER_FRESH = timedelta(seconds=45)
+
+
+class NotReadyError(Exception):
+    """Something the site needs is missing; the text says what."""
+
+
+def _check_database() -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        raise NotReadyError(str(error)) from None
+
+
+def _check_redis() -> None:
+    try:
+        default_bus().ping()
+    except BusDownError:
+        raise NotReadyError("does not answer") from None
+
+
+def _check_leader() -> None:
+    try:
+        leads = Leadership.objects.filter(expires_at__gt=timezone.now()).exists()
+    except DatabaseError as error:
+        raise NotReadyError(str(error)) from None
+    if not leads:
+        raise NotReadyError("no dispatcher leads")
+
+
+def _check_worker() -> None:
+    try:
+        fresh = WorkerProcess.objects.filter(
+            gone_at=None, slots__gt=0, heartbeat_at__gt=timezone.now() - WORKER_FRESH
+        ).exists()
+    except DatabaseError as error:
+        raise NotReadyError(str(error)) from None
+    if not fresh:
+        raise NotReadyError("no worker accepts work")
+
+
+CHECKS: dict[str, Callable[[], None]] = {
+    "database": _check_database,
+    "redis": _check_redis,
+    "dispatcher": _check_leader,
+    "worker": _check_worker,
+}
+
+
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (a view's signature)
+    """The process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (a view's signature)
+    """Whether runs that are submitted now are worked on; 503 says what is missing."""
+    found: dict[str, str] = {}
+    for name, check in CHECKS.items():
+        try:
+            check()
+        except NotReadyError as error:
+            found[name] = str(error)
+    body = {name: found.get(name, "ok") for name in CHECKS}
+    status = "unavailable" if found else "ok"
+    return JsonResponse({"status": status, **body}, status=503 if found else 200)
+
+
+class _Counts(Collector):
+    """What the tables hold at the moment of asking: nothing is counted twice."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Gauges of executions, attempts, waiting tasks, limits, workers."""
+        yield _gauge(
+            "pexec_executions",
+            "Executions by state.",
+            ["state"],
+            Execution.objects.values_list("state").annotate(n=Count("pk")).order_by(),
+        )
+        live = Attempt.objects.filter(released_at=None)
+        yield _gauge(
+            "pexec_attempts_live",
+            "Attempts that hold a slot, by state.",
+            ["state"],
+            live.values_list("state").annotate(n=Count("pk")).order_by(),
+        )
+        waiting = Demand.objects.filter(execution__state__in=sorted(OPEN_EXECUTION_STATES))
+        queued = waiting.aggregate(n=Sum("queued"))["n"] or 0
+        yield _gauge("pexec_tasks_queued", "Tasks that wait for a slot.", [], [(queued,)])
+        limits = uses.limit_uses().items()
+        names = ("used", "maximum", "waiting")
+        for n, name in enumerate(names):
+            rows = [(key, values[n]) for key, values in limits]
+            yield _gauge(f"pexec_limit_{name}", f"Limits: {name}.", ["limit"], rows)
+        workers = WorkerProcess.objects.filter(gone_at=None)
+        yield _gauge("pexec_workers", "Worker processes.", [], [(workers.count(),)])
+
+
+def _gauge(name: str, words: str, labels: list[str], rows: object) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(name, words, labels=labels)
+    for *values, number in rows:  # type: ignore[attr-defined] # tuples of labels and a number
+        gauge.add_metric([str(value) for value in values], number)
+    return gauge
+
+
+REGISTRY = CollectorRegistry()
+REGISTRY.register(_Counts())
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (a view's signature)
+    """Prometheus text."""
+    return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)

@@ -10,12 +10,13 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from executions.models import Execution, TaskGroup, TaskRun
+from executions.models import Execution, Resource, TaskGroup, TaskRun, TaskType, Team
 from executions.models.runs import EXECUTION_ID_PREFIX
 from executions.scheduling.model import (
     FINAL_EXECUTION_STATES,
     OPEN_EXECUTION_STATES,
     ExecutionState,
+    LimitKind,
     TaskState,
 )
 
@@ -133,3 +134,15 @@ def task_failures_recent(user: Any) -> list[TaskRun]:
 
 def _touched_since(since: datetime) -> Q:
     return Q(completed_at__gte=since) | Q(state__in=sorted(OPEN_EXECUTION_STATES))
+
+
+LIMIT_MODELS: Mapping[LimitKind, type[Team | TaskType | Resource]] = {
+    LimitKind.TEAM: Team,
+    LimitKind.TASK_TYPE: TaskType,
+    LimitKind.RESOURCE: Resource,
+}
+
+
+def limit_find(kind: LimitKind, name: str) -> Team | TaskType | Resource | None:
+    """A team, task type or resource by its name."""
+    return LIMIT_MODELS[kind].objects.filter(name=name).first()

@@ -14,7 +14,13 @@ from executions.services.control import (
     execution_resume,
     limit_change,
 )
-from executions.services.groups import group_delete, group_save, spec_check, spec_of
+from executions.services.groups import (
+    group_delete,
+    group_save,
+    spec_check,
+    spec_of,
+    spec_surroundings,
+)
 from executions.services.work import (
     WorkTakenError,
     work_claim,
@@ -39,6 +45,7 @@ __all__ = [
     "limit_change",
     "spec_check",
     "spec_of",
+    "spec_surroundings",
     "work_claim",
     "work_complete",
     "work_fail",

@@ -36,15 +36,19 @@ CONFIG_FIELDS = (
 )
 
 
-def spec_check(spec: TaskGroupSpec) -> None:
-    """Raise SpecInvalidError with everything that keeps this spec from running here."""
-    faults = validate(
-        spec,
-        site=site_limits(),
-        check_payload=lambda runner, payload: check_payload(
+def spec_surroundings() -> dict[str, Any]:
+    """What specs are checked against here: the arguments of `specs.load`."""
+    return {
+        "site": site_limits(),
+        "check_payload": lambda runner, payload: check_payload(
             runner, payload, settings.PEXEC_RUNNERS
         ),
-    )
+    }
+
+
+def spec_check(spec: TaskGroupSpec) -> None:
+    """Raise SpecInvalidError with everything that keeps this spec from running here."""
+    faults = validate(spec, **spec_surroundings())
     if faults:
         raise SpecInvalidError(faults)
 

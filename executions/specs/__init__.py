@@ -5,7 +5,7 @@ Knows no Django and no broker: what the site has and which runners there are is 
 
 from executions.specs.checking import CheckPayload, SiteLimits, structure_faults, validate
 from executions.specs.faults import Fault, SpecInvalidError
-from executions.specs.parsing import load, parse, parse_data
+from executions.specs.parsing import load, load_data, parse, parse_data
 from executions.specs.reading import LARGE_SPEC_BYTES, SPEC_BYTES, SpecFormat
 from executions.specs.shapes import (
     LimitsSpec,
@@ -33,6 +33,7 @@ __all__ = [
     "group_of",
     "json_schema",
     "load",
+    "load_data",
     "parse",
     "parse_data",
     "plain",

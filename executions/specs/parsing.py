@@ -57,6 +57,11 @@ def load(
     return _checked(read(text, format, max_bytes), site, check_payload)
 
 
+def load_data(data: Any, *, site: SiteLimits, check_payload: CheckPayload) -> TaskGroupSpec:
+    """The same from data that has been read already."""
+    return _checked(data, site, check_payload)
+
+
 def _checked(
     data: Any, site: SiteLimits | None, check_payload: CheckPayload | None
 ) -> TaskGroupSpec:

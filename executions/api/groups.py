@@ -1,0 +1,92 @@
+"""Task groups: a REST body is the spec itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from executions import selectors, services, specs
+from executions.api import shapes
+from executions.api.pagination import Pages
+from executions.api.parsing import fields
+from executions.api.permissions import require, visible_group
+
+READ_ONLY = ("id", "owner", "created_at", "updated_at")
+"""What an answer says beside the spec; ignored when it comes back."""
+
+
+@extend_schema(
+    methods=["GET"],
+    operation_id="task_groups_list",
+    parameters=[OpenApiParameter("q", OpenApiTypes.STR, OpenApiParameter.QUERY)],
+    responses=shapes.GroupShape(many=True),
+)
+@extend_schema(
+    methods=["POST"],
+    operation_id="task_groups_create",
+    request=OpenApiTypes.OBJECT,
+    responses={201: OpenApiTypes.OBJECT, 400: shapes.ProblemShape},
+)
+@api_view(["GET", "POST"])
+def group_collection(request: Request) -> Response:
+    """List task groups the user may see, or save a new one from a spec."""
+    if request.method == "POST":
+        require(request, "add_taskgroup")
+        group = services.group_save(spec=_spec(fields(request.data)), user=request.user)
+        location = f"/api/v1/task-groups/{group.pk}/"
+        return Response(_told(group), status.HTTP_201_CREATED, headers={"Location": location})
+    require(request, "view_taskgroup")
+    found = selectors.groups_visible_to(request.user).select_related("owner")
+    if words := request.query_params.get("q", ""):
+        found = found.filter(name__icontains=words.replace("\0", ""))
+    pages = Pages()
+    counted = found.annotate(task_count=Count("tasks")).order_by("name")
+    page = pages.paginate_queryset(counted, request)
+    return pages.get_paginated_response(shapes.GroupShape(page, many=True).data)
+
+
+@extend_schema(methods=["GET"], operation_id="task_group_get", responses=OpenApiTypes.OBJECT)
+@extend_schema(
+    methods=["PUT", "PATCH"],
+    request=OpenApiTypes.OBJECT,
+    responses={200: OpenApiTypes.OBJECT, 400: shapes.ProblemShape},
+)
+@extend_schema(methods=["DELETE"], responses={204: None})
+@api_view(["GET", "PUT", "PATCH", "DELETE"])
+def group_detail(request: Request, key: str) -> Response:
+    """One task group as its spec. PUT replaces it, PATCH the fields given; runs keep theirs."""
+    group = visible_group(request, key)
+    if request.method == "GET":
+        return Response(_told(group))
+    if request.method == "DELETE":
+        require(request, "delete_taskgroup")
+        services.group_delete(group=group)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+    require(request, "change_taskgroup")
+    given = fields(request.data)
+    if request.method == "PATCH":
+        given = {**specs.plain(services.spec_of(group)), **given}
+    group = services.group_save(spec=_spec(given), user=request.user, group=group)
+    return Response(_told(group))
+
+
+def _spec(data: dict[str, Any]) -> specs.TaskGroupSpec:
+    kept = {name: value for name, value in data.items() if name not in READ_ONLY}
+    return specs.load_data(kept, **services.spec_surroundings())
+
+
+def _told(group: Any) -> dict[str, Any]:
+    return {
+        "id": group.pk,
+        "owner": group.owner.get_username() if group.owner else None,
+        "created_at": group.created_at,
+        "updated_at": group.updated_at,
+        **services.spec_of(group).model_dump(mode="json"),
+    }

@@ -1,0 +1,38 @@
+"""What a request may do; what one may not see is 404, what one may not do is 403."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework.request import Request
+
+from executions import selectors
+
+
+def require(request: Request, permission: str) -> None:
+    """Raise PermissionDenied unless the user has this permission of the product."""
+    if not request.user.has_perm(f"executions.{permission}"):
+        raise PermissionDenied(f"you lack the permission '{permission}'")
+
+
+def visible_execution(request: Request, public_id: str) -> Any:
+    """The execution, or 404."""
+    require(request, "view_execution")
+    execution = selectors.execution_find(request.user, public_id)
+    if execution is None:
+        raise Http404
+    return execution
+
+
+def visible_group(request: Request, key: Any) -> Any:
+    """The task group with this key or name, or 404."""
+    require(request, "view_taskgroup")
+    groups = selectors.groups_visible_to(request.user)
+    is_key = isinstance(key, int) or (isinstance(key, str) and key.isascii() and key.isdigit())
+    group = groups.filter(pk=int(key)).first() if is_key and int(key) < 2**63 else None
+    group = group or groups.filter(name=str(key)).first()
+    if group is None:
+        raise Http404
+    return group

@@ -1,0 +1,209 @@
+"""What REST answers look like: one serializer a thing, also the OpenAPI document's source."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from executions.scheduling.model import ExecutionState, Outcome, TaskState
+
+
+class ExecutionShape(serializers.Serializer[Any]):
+    """One execution."""
+
+    id = serializers.CharField(source="public_id")
+    name = serializers.CharField()
+    status = serializers.ChoiceField(choices=[s.value for s in ExecutionState], source="state")
+    outcome = serializers.ChoiceField(choices=[o.value for o in Outcome], allow_blank=True)
+    error = serializers.CharField()
+    task_group = serializers.IntegerField(source="group_id", allow_null=True)
+    parent_execution = serializers.SerializerMethodField()
+    submitted_by = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    completed_at = serializers.DateTimeField(allow_null=True)
+    total = serializers.IntegerField()
+    counts = serializers.DictField(child=serializers.IntegerField())
+    config = serializers.DictField()
+
+    def get_parent_execution(self, execution: Any) -> str | None:
+        """The execution this one retries."""
+        return f"PEXEC-{execution.parent_id}" if execution.parent_id else None
+
+    def get_submitted_by(self, execution: Any) -> str | None:
+        """Who asked for it."""
+        return execution.submitted_by.get_username() if execution.submitted_by else None
+
+
+class SubmissionShape(serializers.Serializer[Any]):
+    """What to run: a saved task group (its key or name), or a spec."""
+
+    task_group = serializers.JSONField(required=False, help_text="Key or name of a task group.")
+    spec = serializers.DictField(required=False, help_text="See schema/task-group.json.")
+
+
+class GroupShape(serializers.Serializer[Any]):
+    """A task group in a list."""
+
+    id = serializers.IntegerField(source="pk")
+    name = serializers.CharField()
+    description = serializers.CharField()
+    owner = serializers.SerializerMethodField()
+    tasks = serializers.IntegerField(source="task_count")
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_owner(self, group: Any) -> str | None:
+        """Who made it."""
+        return group.owner.get_username() if group.owner else None
+
+
+class TaskRunShape(serializers.Serializer[Any]):
+    """One task of an execution."""
+
+    id = serializers.CharField()
+    position = serializers.IntegerField()
+    title = serializers.CharField()
+    runner = serializers.CharField()
+    priority = serializers.IntegerField()
+    team = serializers.CharField(allow_null=True)
+    task_type = serializers.CharField(allow_null=True)
+    required_resources = serializers.ListField(child=serializers.DictField())
+    depends_on = serializers.ListField(child=serializers.CharField())
+    duration_s = serializers.FloatField(allow_null=True)
+    duration_source = serializers.CharField()
+    status = serializers.ChoiceField(choices=[s.value for s in TaskState])
+    since = serializers.CharField()
+    attempts = serializers.IntegerField()
+    not_before = serializers.CharField(allow_null=True)
+    started_at = serializers.CharField(allow_null=True)
+    finished_at = serializers.CharField(allow_null=True)
+    duration_ms = serializers.IntegerField(allow_null=True)
+    reason = serializers.CharField()
+    error = serializers.CharField()
+    skipped_because_of = serializers.CharField()
+    result = serializers.JSONField()
+    waits_for = serializers.ListField(child=serializers.CharField())
+    reserved_for = serializers.CharField()
+    waited_s = serializers.DictField(child=serializers.FloatField())
+    progress = serializers.FloatField(allow_null=True)
+    progress_line = serializers.CharField()
+    claimed_by = serializers.CharField(allow_null=True)
+
+
+class OutputShape(serializers.Serializer[Any]):
+    """What an attempt printed, from byte `offset` on; ask again with `after=next`."""
+
+    attempt = serializers.IntegerField()
+    offset = serializers.IntegerField()
+    next = serializers.IntegerField()
+    text = serializers.CharField()
+    is_over = serializers.BooleanField()
+
+
+class TimelineShape(serializers.Serializer[Any]):
+    """One attempt on the timeline, in epoch seconds."""
+
+    id = serializers.CharField()
+    started_at = serializers.FloatField()
+    finished_at = serializers.FloatField(allow_null=True)
+    status = serializers.CharField()
+    attempt = serializers.IntegerField()
+
+
+class HolderShape(serializers.Serializer[Any]):
+    """Who holds units of a limit; execution and task are hidden from who may not see them."""
+
+    execution = serializers.CharField(allow_null=True)
+    task = serializers.CharField(allow_null=True)
+    units = serializers.IntegerField()
+    since = serializers.DateTimeField()
+
+
+class LimitShape(serializers.Serializer[Any]):
+    """A team, task type or resource, and its use now."""
+
+    name = serializers.CharField()
+    maximum = serializers.IntegerField(help_text="max_parallel, or a resource's capacity")
+    used = serializers.IntegerField()
+    waiting = serializers.IntegerField(help_text="Queued tasks that wait for it.")
+    holders = HolderShape(many=True)
+
+
+class LimitChangeShape(serializers.Serializer[Any]):
+    """A limit's new value: it holds from the next decision on, also in running executions."""
+
+    maximum = serializers.IntegerField(min_value=0, max_value=1_000_000)
+    reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=100)
+
+
+class ClaimShape(serializers.Serializer[Any]):
+    """Which work to take."""
+
+    team = serializers.CharField(required=False, default="", allow_blank=True, max_length=64)
+
+
+class WorkShape(serializers.Serializer[Any]):
+    """Work that was taken. Without a heartbeat before the deadline it is offered again."""
+
+    token = serializers.CharField()
+    execution = serializers.CharField(source="execution.public_id")
+    task = serializers.CharField(source="task_run.task_id")
+    title = serializers.CharField(source="task_run.title")
+    team = serializers.CharField(source="task_run.team")
+    payload = serializers.JSONField(source="task_run.payload")
+    attempt = serializers.IntegerField(source="number")
+    claim_deadline = serializers.DateTimeField()
+
+
+class HeartbeatShape(serializers.Serializer[Any]):
+    """How far the work is."""
+
+    progress = serializers.FloatField(
+        required=False, default=None, allow_null=True, min_value=0, max_value=100
+    )
+    line = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
+
+
+class CompletionShape(serializers.Serializer[Any]):
+    """What the work came to."""
+
+    result = serializers.JSONField(required=False, default=None, allow_null=True)
+
+
+class FailureShape(serializers.Serializer[Any]):
+    """Why the work failed."""
+
+    error = serializers.CharField(max_length=4000)
+
+
+class FaultShape(serializers.Serializer[Any]):
+    """One thing wrong with what was sent."""
+
+    place = serializers.CharField(allow_blank=True)
+    message = serializers.CharField()
+
+
+class ProblemShape(serializers.Serializer[Any]):
+    """An error as `application/problem+json`."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    faults = FaultShape(many=True, required=False)
+
+
+class CredentialsShape(serializers.Serializer[Any]):
+    """Who wants a token."""
+
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=128, trim_whitespace=False)
+
+
+class TokenShape(serializers.Serializer[Any]):
+    """A token, told this once."""
+
+    token = serializers.CharField()
+    expires_at = serializers.DateTimeField(allow_null=True)

@@ -1,0 +1,78 @@
+"""External work: taken, kept alive and answered by people and outside agents of its team."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from executions import services
+from executions.api import shapes
+from executions.api.permissions import require
+
+
+def _valid(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    found = shape(data=request.data)
+    found.is_valid(raise_exception=True)
+    return dict(found.validated_data)
+
+
+@extend_schema(
+    operation_id="work_claim",
+    request=shapes.ClaimShape,
+    responses={200: shapes.WorkShape, 204: None},
+)
+@api_view(["POST"])
+def work_claim(request: Request) -> Response:
+    """Take the most urgent open work (of a team); 204: there is none."""
+    require(request, "add_execution")
+    attempt = services.work_claim(
+        user=request.user, team=_valid(shapes.ClaimShape, request)["team"]
+    )
+    if attempt is None:
+        return Response(status=status.HTTP_204_NO_CONTENT)
+    return Response(shapes.WorkShape(attempt).data)
+
+
+@extend_schema(
+    operation_id="work_heartbeat",
+    request=shapes.HeartbeatShape,
+    responses={204: None, 409: shapes.ProblemShape},
+)
+@api_view(["POST"])
+def work_heartbeat(request: Request, token: str) -> Response:
+    """Keep the work, and say how far it is."""
+    services.work_heartbeat(
+        token=token, user=request.user, **_valid(shapes.HeartbeatShape, request)
+    )
+    return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@extend_schema(
+    operation_id="work_complete",
+    request=shapes.CompletionShape,
+    responses={204: None, 409: shapes.ProblemShape},
+)
+@api_view(["POST"])
+def work_complete(request: Request, token: str) -> Response:
+    """The work is done."""
+    services.work_complete(
+        token=token, user=request.user, **_valid(shapes.CompletionShape, request)
+    )
+    return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@extend_schema(
+    operation_id="work_fail",
+    request=shapes.FailureShape,
+    responses={204: None, 409: shapes.ProblemShape},
+)
+@api_view(["POST"])
+def work_fail(request: Request, token: str) -> Response:
+    """The work failed."""
+    services.work_fail(token=token, user=request.user, **_valid(shapes.FailureShape, request))
+    return Response(status=status.HTTP_204_NO_CONTENT)

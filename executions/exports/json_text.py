@@ -1,0 +1,12 @@
+"""The report as it is published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def text(report: Mapping[str, Any]) -> str:
+    """JSON with two spaces of indent."""
+    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,173 @@
+"""Executions over REST: submitted once, listed, asked of; refused with every fault."""
+
+import pytest
+
+from executions.models import Command, Execution, TaskRun, Team
+from executions.models.snapshots import group_of
+from executions.scheduling.graph import demand_numbers
+from tests.api.conftest import client_of, person, spec
+from tests.api.records import finished
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "/api/v1/executions/"
+
+
+def submit(client, data, **headers):
+    return client.post(ADDRESS, data, format="json", headers=headers)
+
+
+def test_a_spec_is_accepted_as_it_was_given(as_operator):
+    answer = submit(
+        as_operator,
+        {
+            "spec": spec(
+                {"id": "A", "duration_s": 2, "team": "dev_team"},
+                {"id": "B", "depends_on": ["A"]},
+                max_concurrency=3,
+            )
+        },
+    )
+    assert answer.status_code == 201
+    told = answer.json()
+    assert answer["Location"] == f"{ADDRESS}{told['id']}/"
+    assert (told["status"], told["total"], told["counts"]) == (
+        "pending", 2, {"queued": 1, "blocked": 1},
+    )  # fmt: skip
+    execution = Execution.objects.get()
+    rows = list(TaskRun.objects.order_by("position"))
+    group = group_of(execution, rows)
+    assert (group.max_concurrency, group.tasks[1].depends_on) == (3, ("A",))
+    assert {row.task_id: row.demand for row in rows} == demand_numbers(group)
+    assert [(row.duration_s, row.duration_source) for row in rows] == [(2, "task"), (2, "group")]
+
+
+def test_a_saved_group_runs_by_key_and_by_name(as_author):
+    made = as_author.post("/api/v1/task-groups/", spec(name="nightly"), format="json").json()
+    for key in (made["id"], "nightly", str(made["id"])):
+        answer = submit(as_author, {"task_group": key})
+        assert answer.status_code == 201
+        assert answer.json()["task_group"] == made["id"]
+
+
+def test_every_fault_is_told_and_nothing_saved(as_operator):
+    bad = spec({"id": "A", "depends_on": ["B"], "team": "x"}, {"id": "B", "depends_on": ["A", "Z"]})
+    answer = submit(as_operator, {"spec": {**bad, "colour": 1}})
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/problem+json"
+    assert {fault["place"]: fault["message"] for fault in answer.json()["faults"]} == {
+        "colour": "unknown field",
+        "tasks[0].team": "no team 'x'",
+        "tasks[1].depends_on[1]": "no task 'Z'",
+        "tasks[0].depends_on": "a cycle: A → B → A",
+    }
+    assert not Execution.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{}",
+        '{"task_group": 1, "spec": {}}',
+        '{"task_group": 999}',
+        '{"task_group": {"a": []}}',
+        '{"spec": null}',
+        '{"spec": {"name": "g", "name": "h"}}',
+        '{"spec": {"name": NaN}}',
+        '{"spec": 1, "more": 2}',
+        "[]",
+        "[1",
+        "\x00",
+        '{"spec": {"name": "\\u0000"}}',
+    ],
+)
+def test_a_broken_body_is_a_problem(as_operator, body):
+    answer = as_operator.post(ADDRESS, body, content_type="application/json")
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["faults"]
+
+
+def test_the_same_key_gives_the_same_execution_and_another_request_a_conflict(as_operator):
+    first = submit(as_operator, {"spec": spec()}, **{"Idempotency-Key": "k"})
+    again = submit(as_operator, {"spec": spec()}, **{"Idempotency-Key": "k"})
+    other = submit(as_operator, {"spec": spec(name="h")}, **{"Idempotency-Key": "k"})
+    assert first.json()["id"] == again.json()["id"]
+    assert other.status_code == 409
+    assert Execution.objects.count() == 1
+
+
+def test_a_key_belongs_to_its_user(as_operator, as_author):
+    for client in (as_operator, as_author):
+        assert submit(client, {"spec": spec()}, **{"Idempotency-Key": "k"}).status_code == 201
+    assert Execution.objects.count() == 2
+
+
+def test_who_may_do_what(as_viewer, as_stranger, as_operator, operator):
+    execution = finished(operator)
+    one = f"{ADDRESS}{execution.public_id}/"
+    assert submit(as_viewer, {"spec": spec()}).status_code == 403
+    assert as_viewer.post(f"{one}cancel/").status_code == 403
+    assert as_viewer.get(one).status_code == 200
+    assert as_stranger.get(one).status_code == 403
+    assert as_operator.get(f"{ADDRESS}PEXEC-1/").status_code == 404
+    assert as_operator.get(f"{ADDRESS}nonsense/").status_code == 404
+
+
+def test_without_signing_in_nothing_is_told(client, db):
+    assert client.get(ADDRESS).status_code == 401
+
+
+def test_dangerous_tasks_need_the_permission_to_define_them(as_operator):
+    body = {"spec": spec({"id": "A", "runner": "shell", "payload": {"command": "true"}})}
+    assert submit(as_operator, body).status_code == 403
+    admin = client_of(person("admin", "add_execution", "view_execution", "define_dangerous"))
+    assert submit(admin, body).status_code == 201
+
+
+def test_a_run_of_another_teams_group_is_not_there(as_author, as_viewer, viewer):
+    made = as_author.post("/api/v1/task-groups/", spec(), format="json").json()
+    team = Team.objects.get(name="pm_team")
+    public_id = submit(as_author, {"task_group": made["id"]}).json()["id"]
+    execution = Execution.objects.get()
+    execution.group.owning_teams.add(team)
+    assert as_viewer.get(f"{ADDRESS}{public_id}/").status_code == 404
+    assert as_viewer.get(ADDRESS).json()["count"] == 0
+    assert as_viewer.get(f"/api/v1/task-groups/{made['id']}/").status_code == 404
+    team.members.add(viewer)
+    assert as_viewer.get(f"{ADDRESS}{public_id}/").status_code == 200
+
+
+def test_verbs_are_written_down_for_the_dispatcher(as_operator, operator):
+    public_id = submit(as_operator, {"spec": spec()}).json()["id"]
+    for verb in ("pause", "resume", "cancel"):
+        assert as_operator.post(f"{ADDRESS}{public_id}/{verb}/").status_code == 202
+    assert list(Command.objects.order_by("pk").values_list("verb", "by__username")) == [
+        ("pause", "operator"),
+        ("resume", "operator"),
+        ("cancel", "operator"),
+    ]
+
+
+def test_a_finished_execution_cannot_be_paused_and_its_rest_can_be_retried(as_operator, operator):
+    execution = finished(operator)
+    one = f"{ADDRESS}{execution.public_id}/"
+    assert as_operator.post(f"{one}pause/").status_code == 409
+    retried = as_operator.post(f"{one}retry-failed/").json()
+    assert retried["parent_execution"] == execution.public_id
+    rows = as_operator.get(f"{ADDRESS}{retried['id']}/task-runs/").json()["results"]
+    assert [(row["id"], row["depends_on"], row["status"]) for row in rows] == [
+        ("TASK-003", [], "queued"),
+        ("TASK-005", ["TASK-003"], "blocked"),
+    ]
+    assert as_operator.post(f"{ADDRESS}{retried['id']}/retry-failed/").status_code == 409
+
+
+def test_lists_are_paged_and_filtered(as_operator, operator):
+    finished(operator)
+    submit(as_operator, {"spec": spec(name="one")})
+    submit(as_operator, {"spec": spec(name="two")})
+    page = as_operator.get(ADDRESS, {"page_size": 2}).json()
+    assert (page["count"], len(page["results"])) == (3, 2)
+    assert [e["name"] for e in as_operator.get(ADDRESS, {"q": "one"}).json()["results"]] == ["one"]
+    assert as_operator.get(ADDRESS, {"state": "open"}).json()["count"] == 2
+    assert as_operator.get(ADDRESS, {"page": "99"}).status_code == 404

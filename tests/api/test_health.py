@@ -1,0 +1,65 @@
+"""Health, readiness, metrics, tokens and documents."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from executions.models import Leadership, WorkerProcess
+
+pytestmark = pytest.mark.django_db
+
+
+def test_health_needs_nothing(client):
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_ready_says_what_is_missing(client, redis_server):
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "status": "unavailable",
+        "database": "ok",
+        "redis": "ok",
+        "dispatcher": "no dispatcher leads",
+        "worker": "no worker accepts work",
+    }
+
+
+def test_ready_with_a_leader_and_a_worker(client, redis_server):
+    now = timezone.now()
+    Leadership.objects.update_or_create(
+        pk=1, defaults={"holder": "x", "expires_at": now + timedelta(seconds=9)}
+    )
+    worker = {"host": "h", "pid": 1, "slots": 2, "first_seen_at": now, "heartbeat_at": now}
+    WorkerProcess.objects.create(incarnation="w", **worker)
+    assert client.get("/readyz").status_code == 200
+    WorkerProcess.objects.update(heartbeat_at=now - timedelta(minutes=1))
+    assert client.get("/readyz").json()["worker"] == "no worker accepts work"
+
+
+def test_metrics_tell_limits(client):
+    text = client.get("/metrics").content.decode()
+    assert 'pexec_limit_maximum{limit="team:dev_team"} 10.0' in text
+    assert "pexec_workers 0.0" in text
+
+
+def test_a_token_opens_the_api_until_it_is_ended(client):
+    get_user_model().objects.create_superuser("ann", password="correct horse")
+    given = {"username": "ann", "password": "wrong"}
+    assert client.post("/api/v1/tokens/", given, "application/json").status_code == 401
+    given["password"] = "correct horse"
+    token = client.post("/api/v1/tokens/", given, "application/json").json()["token"]
+    headers = {"Authorization": f"Token {token}"}
+    assert client.get("/api/v1/executions/", headers=headers).status_code == 200
+    assert client.post("/api/v1/tokens/end/", headers=headers).status_code == 204
+    assert client.get("/api/v1/executions/", headers=headers).status_code == 401
+
+
+def test_the_document_and_its_page_are_there(admin_client, settings):
+    plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": plain}}
+    document = admin_client.get("/api/v1/schema/", headers={"Accept": "application/json"}).json()
+    assert "/api/v1/executions/{public_id}/report/" in document["paths"]
+    assert admin_client.get("/api/docs/").status_code == 200

@@ -1,0 +1,73 @@
+"""External work over REST: one taker, who keeps it alive and answers for it."""
+
+import pytest
+
+from executions.models import Attempt, Command, TaskRun, Team
+from tests.api.conftest import client_of, person, spec
+
+pytestmark = pytest.mark.django_db
+CLAIM = "/api/v1/work/claim/"
+
+
+@pytest.fixture
+def offered(as_author):
+    task = {"id": "A", "runner": "external", "team": "pm_team", "payload": {"instructions": "sign"}}
+    as_author.post("/api/v1/executions/", {"spec": spec(task)}, format="json")
+    run = TaskRun.objects.get()
+    return Attempt.objects.create(
+        task_run=run,
+        execution=run.execution,
+        number=1,
+        token="secret",
+        state="dispatched",
+        dispatched_at=run.since,
+    )
+
+
+@pytest.fixture
+def as_member(operator):
+    Team.objects.get(name="pm_team").members.add(operator)
+    return client_of(operator)
+
+
+def test_a_member_takes_the_work_and_answers_for_it(as_member, offered):
+    work = as_member.post(CLAIM, {"team": "pm_team"}, format="json").json()
+    assert (work["task"], work["payload"]) == ("A", {"instructions": "sign"})
+    one = f"/api/v1/work/{work['token']}/"
+    alive = as_member.post(f"{one}heartbeat/", {"progress": 40, "line": "half"}, format="json")
+    assert alive.status_code == 204
+    offered.refresh_from_db()
+    assert (offered.progress, offered.progress_line) == (40, "half")
+    assert (
+        as_member.post(f"{one}complete/", {"result": {"ok": 1}}, format="json").status_code == 204
+    )
+    assert list(Command.objects.order_by("pk").values_list("verb", "payload")) == [
+        ("claim", {}),
+        ("complete", {"result": {"ok": 1}}),
+    ]
+
+
+def test_only_one_takes_it(as_member, offered):
+    other = person("other", "add_execution")
+    Team.objects.get(name="pm_team").members.add(other)
+    assert as_member.post(CLAIM).status_code == 200
+    assert client_of(other).post(CLAIM).status_code == 204
+    answer = client_of(other).post(
+        f"/api/v1/work/{offered.token}/fail/", {"error": "x"}, format="json"
+    )
+    assert answer.status_code == 409
+
+
+def test_who_is_not_of_the_team_gets_none(as_operator, offered):
+    assert as_operator.post(CLAIM).status_code == 204
+
+
+def test_a_failure_needs_its_reason(as_member, offered):
+    token = as_member.post(CLAIM).json()["token"]
+    assert as_member.post(f"/api/v1/work/{token}/fail/").json()["faults"][0]["place"] == "error"
+    body = {"error": "not signed"}
+    assert as_member.post(f"/api/v1/work/{token}/fail/", body, format="json").status_code == 204
+
+
+def test_a_wrong_token_is_a_conflict(as_member):
+    assert as_member.post("/api/v1/work/nonsense/heartbeat/").status_code == 409
