@@ -1,0 +1,66 @@
+"""Under what a group runs: its configuration, the site's limits, the workers; and changes to them.
+
+Forecast, advice and what-if all go through `Conditions.run`, which is the Machine on a virtual
+clock and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from executions.scheduling.model import WORKERS, Group, LimitKey
+from executions.scheduling.needs import MAX_CONCURRENCY, capacities
+from executions.scheduling.simulation import (
+    Durations,
+    Outcomes,
+    SimulationResult,
+    Submission,
+    simulate_many,
+)
+
+SIMULATED = "PEXEC-0"
+VIRTUAL_WORKER = "virtual"
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """A group on a site. `worker_slots` None: as many as can be used."""
+
+    group: Group
+    limits: Mapping[LimitKey, int]
+    worker_slots: int | None = None
+
+    def capacities(self) -> dict[LimitKey, int]:
+        """What there is of everything the group's tasks need."""
+        return capacities(self.group, self.limits, self.worker_slots)
+
+    def with_limit(self, key: LimitKey, value: int) -> Conditions:
+        """The same with exactly `value` of that limit, wherever it comes from."""
+        if key == WORKERS:
+            return replace(self, worker_slots=value)
+        if key == MAX_CONCURRENCY:
+            return replace(self, group=replace(self.group, max_concurrency=value))
+        own = {k: v for k, v in self.group.limits.items() if k != key}
+        return replace(
+            self, group=replace(self.group, limits=own), limits={**self.limits, key: value}
+        )
+
+    def with_limits(self, changes: Mapping[LimitKey, int]) -> Conditions:
+        """The same with all those changes."""
+        found = self
+        for key, value in changes.items():
+            found = found.with_limit(key, value)
+        return found
+
+    def with_ranks(self, ranks: Mapping[str, int]) -> Conditions:
+        """The same with that order within equal priority."""
+        return replace(self, group=replace(self.group, ranks=ranks))
+
+    def run(
+        self, durations: Durations | None = None, outcomes: Outcomes | None = None
+    ) -> SimulationResult:
+        """How it goes. Raises `SimulationStalled` where something needed is closed."""
+        submission = Submission(SIMULATED, self.group, 0.0, durations, outcomes)
+        workers = None if self.worker_slots is None else {VIRTUAL_WORKER: self.worker_slots}
+        return simulate_many([submission], limits=self.limits, workers=workers)[SIMULATED]
