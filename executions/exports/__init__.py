@@ -16,6 +16,7 @@ from executions.exports import (
     json_text,
     junit_xml,
     markdown_text,
+    summary_text,
     trace_events,
 )
 
@@ -37,6 +38,7 @@ EXPORTS: Final[Mapping[str, Export]] = MappingProxyType(
         "csv": Export(csv_rows.text, "text/csv", "csv"),
         "junit": Export(junit_xml.text, "application/xml", "xml"),
         "markdown": Export(markdown_text.text, "text/markdown", "md"),
+        "text": Export(summary_text.text, "text/plain", "txt"),
         "html": Export(html_page.text, "text/html", "html"),
         "trace": Export(trace_events.text, "application/json", "trace.json"),
     }

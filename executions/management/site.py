@@ -28,6 +28,8 @@ READY_S = 60.0
 STEP_S = 0.1
 STOP_S = 60.0
 FRESH = timedelta(seconds=20)
+LOCAL_RUNNERS = "noop,sleep,shell,http,external"
+"""On loopback commands may run; elsewhere that is for the operator to decide."""
 
 CONFIG_HEAD = """\
 ; made by `manage.py up`; changes are lost
@@ -141,9 +143,7 @@ class Site:
             time.sleep(STEP_S)
 
     def _is_ready(self) -> bool:
-        leads = Leadership.objects.filter(expires_at__gt=Now()).exists()
-        lives = WorkerProcess.objects.filter(gone_at=None, heartbeat_at__gt=Now() - FRESH).exists()
-        return leads and lives and self._answers()
+        return is_working() and self._answers()
 
     def _answers(self) -> bool:
         if self.port is None:
@@ -168,6 +168,15 @@ class Site:
         supervisor.wait(STOP_S)
         for name in ("redis.sock", "supervisord.pid"):
             (settings.VAR_DIR / name).unlink(missing_ok=True)
+
+
+def is_working() -> bool:
+    """Whether a dispatcher leads and a worker lives, so that runs are worked on."""
+    leads = Leadership.objects.filter(expires_at__gt=Now()).exists()
+    return (
+        leads
+        and WorkerProcess.objects.filter(gone_at=None, heartbeat_at__gt=Now() - FRESH).exists()
+    )
 
 
 def _celery(name: str) -> list[str]:

@@ -16,13 +16,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from executions import services, specs
 from executions.management.embedded_redis import NoRedisError
-from executions.management.site import NotReadyError, PortTakenError, Site
+from executions.management.site import LOCAL_RUNNERS, NotReadyError, PortTakenError, Site
 from executions.models import Execution, TaskGroup
 
 USER = "admin"
 DEMO = Path(__file__).resolve().parents[1] / "demo.yaml"
-RUNNERS = "noop,sleep,shell,http,external"
-"""On loopback commands may run; elsewhere that is for the operator to decide."""
 
 
 class Command(BaseCommand):
@@ -39,7 +37,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Do all of it."""
         if "PEXEC_RUNNERS" not in os.environ:
-            os.environ["PEXEC_RUNNERS"] = RUNNERS
+            os.environ["PEXEC_RUNNERS"] = LOCAL_RUNNERS
             os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 (ourselves again)
         site = Site(port=settings.PORT, workers=options["workers"], slots=options["slots"])
         try:

@@ -1,0 +1,138 @@
+"""`manage.py pexec`: forecast, run, watch and report from the command line.
+
+Exit codes: 0 all completed, 1 some failed, 2 bad input, 3 cancelled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import connection
+from rich.console import Console
+
+from executions import exports, services
+from executions.management import forecasts, watch
+from executions.management.given import (
+    bad_input,
+    execution_given,
+    overrides_of,
+    spec_given,
+    spec_to_forecast,
+)
+from executions.management.site import LOCAL_RUNNERS, embedded, is_working
+from executions.models import Execution
+from executions.reporting.report import execution_report
+from executions.specs import SpecInvalidError
+
+
+class Command(BaseCommand):
+    """One verb a subcommand."""
+
+    help = "Forecast, run, watch and report task groups."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The subcommands."""
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        for verb, words in (
+            ("simulate", "run the scheduler on a virtual clock from the tasks' duration_s"),
+        ):
+            forecast = verbs.add_parser(verb, help=words)
+            forecast.add_argument("spec", metavar="SPEC")
+            forecast.add_argument("--json", action="store_true")
+            forecast.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER")
+        run = verbs.add_parser("run", help="submit, show progress, print the summary")
+        run.add_argument("spec", metavar="SPEC")
+        run.add_argument("--json", action="store_true", help="print the report as JSON")
+        run.add_argument("--user", help="on whose behalf")
+        report = verbs.add_parser("report", help="print the report of an execution")
+        report.add_argument("id", metavar="ID")
+        report.add_argument("--format", default="json", choices=list(exports.EXPORTS))
+        for verb, words in (
+            ("cancel", "stop an execution"),
+            ("retry-failed", "run again what did not complete"),
+        ):
+            simple = verbs.add_parser(verb, help=words)
+            simple.add_argument("id", metavar="ID")
+            simple.add_argument("--user", help="on whose behalf")
+
+    def handle(self, *_args: Any, verb: str, **options: Any) -> None:
+        """Do what the subcommand says."""
+        if Execution._meta.db_table not in connection.introspection.table_names():  # noqa: SLF001 (documented)
+            call_command("migrate", verbosity=0, interactive=False)
+        getattr(self, "do_" + verb.replace("-", "_"))(**options)
+
+    def do_simulate(self, *, spec: str, set: list[str], json: bool, **_: Any) -> None:  # noqa: A002 (options' names)
+        """A schedule on a virtual clock."""
+        overrides = overrides_of(set)
+        found, limits = spec_to_forecast(spec, overrides)
+        forecast = forecasts.simulated(found, limits, overrides.workers)
+        self.stdout.write(_json(forecast) if json else forecasts.simulation_words(forecast))
+
+    def do_run(self, *, spec: str, json: bool, user: str | None, **_: Any) -> None:
+        """Submit and follow."""
+        if "PEXEC_RUNNERS" not in os.environ:  # whoever types this may run commands here anyway
+            os.environ["PEXEC_RUNNERS"] = LOCAL_RUNNERS
+            settings.PEXEC_RUNNERS = LOCAL_RUNNERS.split(",")
+        by = _user(user)
+        found = spec_given(spec, **services.spec_surroundings())
+        with contextlib.nullcontext() if is_working() else embedded():
+            try:
+                execution = services.execution_submit(user=by, spec=found)
+            except (SpecInvalidError, PermissionDenied) as error:
+                raise bad_input(str(error)) from None
+            console = Console(stderr=True)
+            console.print(f"{execution.public_id} {execution.name}", markup=False, highlight=False)
+            watch.follow(execution, console, user=by)
+        self._finish(execution, "json" if json else "text")
+
+    def _finish(self, execution: Execution, kind: str) -> None:
+        self.stdout.write(exports.export(execution_report(execution), kind))
+        sys.exit(watch.exit_code(execution))
+
+    def do_report(self, *, id: str, format: str, **_: Any) -> None:  # noqa: A002 (options' names)
+        """A report in one of the formats."""
+        self.stdout.write(exports.export(execution_report(execution_given(id)), format))
+
+    def do_cancel(self, *, id: str, user: str | None, **_: Any) -> None:  # noqa: A002 (an option's name)
+        """Ask for an end."""
+        execution = execution_given(id)
+        try:
+            services.execution_cancel(execution=execution, user=_user(user))
+        except services.NotAllowedNowError as error:
+            raise bad_input(str(error)) from None
+        self.stdout.write(f"{execution.public_id} is being cancelled")
+
+    def do_retry_failed(self, *, id: str, user: str | None, **_: Any) -> None:  # noqa: A002 (an option's name)
+        """A new execution of the rest."""
+        try:
+            execution = services.execution_retry_failed(
+                execution=execution_given(id), user=_user(user)
+            )
+        except services.NothingToRetryError as error:
+            raise bad_input(str(error.__doc__)) from None
+        except SpecInvalidError as error:
+            raise bad_input(str(error)) from None
+        self.stdout.write(execution.public_id)
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _user(name: str | None) -> Any:
+    """On whose behalf: as told, else nobody's."""
+    if name is None:
+        return None
+    user = get_user_model().objects.filter(username=name, is_active=True).first()
+    if user is None:
+        raise bad_input(f"no user '{name}'")
+    return user
