@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run lint test format fuzz bench chaos
+.PHONY: help run lint js-lint js-test test format fuzz bench chaos
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -26,13 +26,24 @@ format: $(VENV)/.installed-dev ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lint: $(VENV)/.installed-dev ## formatter, linter, types, import contracts
+node_modules/.installed: package.json package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && touch $@; \
+	else echo "no npm here: the browser's modules are not checked (install Node.js 20)"; test -z "$$CI"; fi
+
+js-lint: node_modules/.installed ## types of the browser's modules
+	@test ! -e node_modules/.installed || npx --no-install tsc --project tsconfig.json
+
+js-test: ## unit tests of the browser's modules
+	@if command -v node >/dev/null; then node --test tests/js/; \
+	else echo "no node here: skipped (install Node.js 20)"; test -z "$$CI"; fi
+
+lint: $(VENV)/.installed-dev js-lint ## formatter, linter, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy .
 
-test: $(VENV)/.installed-dev ## the whole test suite
+test: $(VENV)/.installed-dev js-test ## the whole test suite
 	$(BIN)/pytest
 
 fuzz: $(VENV)/.installed-dev ## the brain's properties, long: FUZZ=5000 runs of 80 steps

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from executions.models import Execution, Resource, TaskGroup, TaskRun, TaskType, Team
@@ -17,6 +18,8 @@ from executions.scheduling.model import (
     OPEN_EXECUTION_STATES,
     ExecutionState,
     LimitKind,
+    OnCriticalFailure,
+    Strategy,
     TaskState,
 )
 
@@ -146,3 +149,47 @@ LIMIT_MODELS: Mapping[LimitKind, type[Team | TaskType | Resource]] = {
 def limit_find(kind: LimitKind, name: str) -> Team | TaskType | Resource | None:
     """A team, task type or resource by its name."""
     return LIMIT_MODELS[kind].objects.filter(name=name).first()
+
+
+def groups_listed(user: Any, words: str) -> QuerySet[TaskGroup]:
+    """Task groups with their number of tasks, by words in the name."""
+    found = groups_visible_to(user).select_related("owner").annotate(task_count=Count("tasks"))
+    if words:
+        found = found.filter(name__icontains=words.replace("\0", ""))
+    return found.order_by("name")
+
+
+def editor_choices() -> dict[str, list[str]]:
+    """Names the editor offers: teams, task types, resources, runners, strategies."""
+    return {
+        "team": list(Team.objects.values_list("name", flat=True)),
+        "task_type": list(TaskType.objects.values_list("name", flat=True)),
+        "resource": list(Resource.objects.values_list("name", flat=True)),
+        "runner": list(settings.PEXEC_RUNNERS),
+        "failure_strategy": [strategy.value for strategy in Strategy],
+        "on_critical_failure": [choice.value for choice in OnCriticalFailure],
+    }
+
+
+def limit_history(count: int = 50) -> list[dict[str, Any]]:
+    """The newest changes of limits: when, who, from, to, why."""
+    found = []
+    for model in LIMIT_MODELS.values():
+        field = "capacity" if model is Resource else "max_parallel"
+        changes: Any = model.history
+        for row in changes.select_related("history_user").order_by("-history_date")[:count]:
+            before = row.prev_record
+            value = getattr(row, field)
+            if before is not None and getattr(before, field) == value:
+                continue
+            found.append(
+                {
+                    "at": row.history_date,
+                    "name": row.name,
+                    "by": row.history_user,
+                    "before": getattr(before, field) if before else None,
+                    "after": value,
+                    "reason": row.history_change_reason,
+                }
+            )
+    return sorted(found, key=lambda entry: entry["at"], reverse=True)[:count]

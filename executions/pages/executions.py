@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from executions import exports, selectors, services
 from executions.pages.permissions import require
+from executions.reporting import report
 from executions.watching import layers, rows, stories
 
 PAGE_SIZE = 50
@@ -133,18 +134,12 @@ def execution_verb(request: HttpRequest, public_id: str, verb: str) -> HttpRespo
     return redirect(execution_url(made if verb == "retry-failed" and made else execution))
 
 
-def _report(execution: Any) -> dict[str, Any]:
-    from executions.reporting.report import execution_report as report_of
-
-    return report_of(execution)
-
-
 def _report_context(execution: Any) -> dict[str, Any]:
-    report = _report(execution)["parallel_execution"]
+    found = report.execution_report(execution)["parallel_execution"]
     return {
         "execution": execution,
-        "report": report,
-        "results": list(report["results"].items())[:RESULTS_SHOWN],
+        "report": found,
+        "results": list(found["results"].items())[:RESULTS_SHOWN],
     }
 
 
@@ -164,7 +159,7 @@ def execution_export(request: HttpRequest, public_id: str, form: str) -> HttpRes
     if form not in EXPORT_FORMATS:
         raise Http404
     kind = exports.EXPORTS[form]
-    text = kind.text(_report(execution))
+    text = kind.text(report.execution_report(execution))
     response = HttpResponse(text, content_type=f"{kind.media_type}; charset=utf-8")
     name = f"{execution.public_id}.{kind.extension}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -1,14 +1,24 @@
-"""Limits and resources: use, holders, and changing them in place."""
+"""Limits and resources: use, holders, peaks, history, and changing them in place."""
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
 
-from executions import selectors
-from executions.watching import uses
+from executions import selectors, services
+from executions.pages.permissions import require
+from executions.scheduling.model import LimitKind
+from executions.watching import peaks, uses
+
+PERMISSIONS = {
+    "team": "change_team",
+    "task_type": "change_tasktype",
+    "resource": "change_resource",
+}
+VALUE_LIMIT = 1_000_000
 
 
 @login_required
@@ -19,7 +29,35 @@ def limit_list(request: HttpRequest) -> HttpResponse:
     visible = selectors.executions_visible_among(
         request.user, {holder["execution"] for row in rows for holder in row["holders"]}
     )
+    by_key = peaks.limit_peaks()
     for row in rows:
         for holder in row["holders"]:
             holder["is_visible"] = holder["execution"] in visible
-    return render(request, "limit_list.html", {"rows": rows})
+        row.update(by_key.get(row["key"], {}))
+        row["may_change"] = _may_change(request, row["kind"])
+    history = selectors.limit_history()
+    return render(request, "limit_list.html", {"rows": rows, "history": history})
+
+
+def _may_change(request: HttpRequest, kind: str) -> bool:
+    return kind in PERMISSIONS and request.user.has_perm(f"executions.{PERMISSIONS[kind]}")
+
+
+@login_required
+@require_POST
+def limit_change(request: HttpRequest, kind: str, name: str) -> HttpResponse:
+    """Set a limit; it holds from the next decision on."""
+    if kind not in PERMISSIONS:
+        raise Http404
+    limit = selectors.limit_find(LimitKind(kind), name)
+    if limit is None:
+        raise Http404
+    require(request, PERMISSIONS[kind])
+    text = request.POST.get("value", "")
+    if not (text.isascii() and text.isdigit()) or int(text[:9]) > VALUE_LIMIT:
+        messages.error(request, f"{name}: a whole number from 0 to {VALUE_LIMIT} is needed.")
+    else:
+        reason = request.POST.get("reason", "")[:100]
+        services.limit_change(limit=limit, value=int(text), user=request.user, reason=reason)
+        messages.success(request, f"{name} is now {int(text)}.")
+    return redirect("limit-list")

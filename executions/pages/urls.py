@@ -5,13 +5,14 @@ from __future__ import annotations
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
-from executions.pages import dashboard, executions, groups, limits
+from executions.pages import dashboard, executions, groups, limits, uploads
 
 urlpatterns = [
     path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("", dashboard.dashboard, name="dashboard"),
     path("limits/", limits.limit_list, name="limit-list"),
+    path("limits/<str:kind>/<str:name>/", limits.limit_change, name="limit-change"),
     path("executions/", executions.execution_list, name="execution-list"),
     path("executions/<str:public_id>/", executions.execution_page, name="execution"),
     path("executions/<str:public_id>/graph.json", executions.execution_graph, name="graph"),
@@ -36,6 +37,10 @@ urlpatterns = [
     ),
     path("groups/", groups.group_list, name="group-list"),
     path("groups/new/", groups.group_new, name="group-new"),
-    path("groups/upload/", groups.group_upload, name="group-upload"),
+    path("groups/upload/", uploads.group_upload, name="group-upload"),
     path("groups/<int:pk>/", groups.group_page, name="group"),
+    path("groups/<int:pk>/edit/", groups.group_edit, name="group-edit"),
+    path("groups/<int:pk>/run/", groups.group_run, name="group-run"),
+    path("groups/<int:pk>/delete/", groups.group_delete, name="group-delete"),
+    path("groups/<int:pk>/spec.<str:form>", groups.group_export, name="group-export"),
 ]

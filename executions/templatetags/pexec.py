@@ -96,9 +96,9 @@ def segments(counts: Mapping[str, int]) -> SafeString:
 
 
 @register.filter
-def duration(value_s: float | None) -> str:
-    """`mm:ss`, `h:mm:ss` from one hour, tenths below ten seconds."""
-    if value_s is None:
+def duration(value_s: float | str | None) -> str:
+    """`mm:ss`, `h:mm:ss` from one hour, tenths below ten seconds; what is no number has none."""
+    if not isinstance(value_s, (int, float)):
         return NONE
     if value_s < 9.95:  # noqa: PLR2004 (below, tenths matter)
         return f"{max(value_s, 0):.1f} s"
@@ -109,9 +109,9 @@ def duration(value_s: float | None) -> str:
 
 
 @register.filter
-def duration_ms(value_ms: float | None) -> str:
+def duration_ms(value_ms: float | str | None) -> str:
     """The same from milliseconds."""
-    return duration(None if value_ms is None else value_ms / 1000)
+    return duration(value_ms / 1000 if isinstance(value_ms, (int, float)) else None)
 
 
 @register.filter

@@ -29,7 +29,7 @@ def limit_uses() -> Use:
     slots = WorkerProcess.objects.filter(gone_at=None).aggregate(n=Sum("slots"))["n"] or 0
     uses[WORKERS] = [0, slots, 0]
     for holding in _holding():
-        for key, units in _units(holding, maximum).items():
+        for key, units in units_held(holding, maximum).items():
             if key in uses:
                 uses[key][0] += units
     for keys, queued in Demand.objects.filter(
@@ -58,7 +58,7 @@ def _holding() -> Iterable[Any]:
     )
 
 
-def _units(holding: Mapping[str, Any], maximum: Mapping[LimitKey, int]) -> dict[LimitKey, int]:
+def units_held(holding: Mapping[str, Any], maximum: Mapping[LimitKey, int]) -> dict[LimitKey, int]:
     """What a task run in flight holds, by key."""
     held: dict[LimitKey, int] = {}
     if holding["worker"]:
@@ -78,7 +78,7 @@ def limit_holders() -> dict[LimitKey, list[dict[str, Any]]]:
     maximum = site_limits()
     found: dict[LimitKey, list[dict[str, Any]]] = defaultdict(list)
     for holding in _holding():
-        for key, units in _units(holding, maximum).items():
+        for key, units in units_held(holding, maximum).items():
             found[key].append(
                 {
                     "execution": holding["execution_id"],

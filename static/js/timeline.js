@@ -382,12 +382,12 @@ function hovering(page, canvas, rows, shown) {
     const ran = task.started_at ? (task.finished_at ?? page.now()) - task.started_at : null;
     card.replaceChildren(
       element("b", {}, task.id),
-      task.title && ` ${task.title}`,
+      task.title ? ` ${task.title}` : "",
       element("br"),
       `${stateWord(task.state)}${ran === null ? "" : ` · ran ${duration(ran)}`}`,
       element("br"),
       why(page.store, task, page.now()),
-      waits.length > 0 && element("p", { class: "soft" }, `waited: ${waits.join(", ")}`),
+      waits.length > 0 ? element("p", { class: "soft" }, `waited: ${waits.join(", ")}`) : "",
     );
     card.style.left = `${Math.min(event.clientX + 14, window.innerWidth - card.offsetWidth - 8)}px`;
     card.style.top = `${Math.min(event.clientY + 14, window.innerHeight - card.offsetHeight - 8)}px`;

@@ -1,0 +1,86 @@
+// The connection: asks once for what is missing, comes back with growing pauses, stays away if told.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LiveConnection, pauseMs } from "../../static/js/live.js";
+
+function setUp(apply) {
+  const sockets = [];
+  const timers = [];
+  const states = [];
+  const live = new LiveConnection({
+    url: "/ws/x/",
+    apply,
+    onState: (state) => states.push(state),
+    connect: () => {
+      const listeners = {};
+      const socket = {
+        readyState: 1, sent: [],
+        addEventListener: (name, run) => { listeners[name] = run; },
+        send: (text) => socket.sent.push(JSON.parse(text)),
+        close: () => {},
+        say: (frame) => listeners.message({ data: JSON.stringify(frame) }),
+        drop: (code) => listeners.close({ code }),
+      };
+      sockets.push(socket);
+      return socket;
+    },
+    later: (run, ms) => timers.push({ run, ms }),
+    random: () => 0,
+  });
+  live.open();
+  return { live, sockets, timers, states };
+}
+
+test("a gap asks for one snapshot, not for many", () => {
+  const { sockets, states } = setUp((frame) => (frame.type === "snapshot" ? "applied" : "gap"));
+  sockets[0].say({ type: "snapshot" });
+  sockets[0].say({ type: "delta" });
+  sockets[0].say({ type: "delta" });
+  assert.deepEqual(sockets[0].sent, [{ type: "resync" }]);
+  sockets[0].say({ type: "snapshot" });
+  sockets[0].say({ type: "delta" });
+  assert.equal(sockets[0].sent.length, 2);
+  assert.deepEqual(states, ["live", "live"]);
+});
+
+test("an unanswered question is asked again", () => {
+  const { sockets, timers } = setUp(() => "gap");
+  sockets[0].say({ type: "delta" });
+  timers[0].run();
+  assert.equal(sockets[0].sent.length, 2);
+});
+
+test("a lost connection comes back after a growing pause, and a snapshot ends the growing", () => {
+  const { sockets, timers, states } = setUp(() => "applied");
+  sockets[0].drop(1006);
+  timers[0].run();
+  sockets[1].drop(1013);
+  assert.ok(timers[1].ms > timers[0].ms);
+  timers[1].run();
+  sockets[2].say({ type: "snapshot" });
+  sockets[2].drop(1006);
+  assert.equal(timers[2].ms, timers[0].ms);
+  assert.deepEqual(states, ["reconnecting", "reconnecting", "live", "reconnecting"]);
+});
+
+test("who is refused is not asked again", () => {
+  const { sockets, timers, states } = setUp(() => "applied");
+  sockets[0].drop(4404);
+  assert.deepEqual([timers.length, states], [0, ["refused"]]);
+});
+
+test("frames of a socket given up are ignored", () => {
+  const seen = [];
+  const { sockets, timers } = setUp((frame) => { seen.push(frame); return "applied"; });
+  sockets[0].drop(1006);
+  timers[0].run();
+  sockets[0].say({ type: "snapshot" });
+  assert.equal(seen.length, 0);
+});
+
+test("pauses grow to a limit and never vanish", () => {
+  for (let tries = 0; tries < 40; tries += 1) {
+    assert.ok(pauseMs(tries, 0) >= 250 && pauseMs(tries, 0.999) <= 15_000);
+  }
+});

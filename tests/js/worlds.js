@@ -1,0 +1,62 @@
+// A small server: holds the truth, makes numbered frames of its changes, and a wire that misbehaves.
+
+const STATES = ["blocked", "queued", "dispatched", "running", "retrying", "completed", "failed"];
+const COLUMNS = ["id", "title", "depends_on", "resources", "team", "task_type", "demand", "state", "since", "attempts", "started_at", "finished_at", "error", "waits"];
+
+/** A generator that gives the same numbers for the same seed. */
+export function dice(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+export class Server {
+  constructor(random, size) {
+    this.random = random;
+    this.seq = 0;
+    this.tasks = Array.from({ length: size }, (_, i) => ({
+      id: `TASK-${i}`, title: "", depends_on: [], resources: [], team: "dev", task_type: "", demand: i % 2,
+      state: "blocked", since: 0, attempts: 0, started_at: null, finished_at: null, error: "", waits: {},
+    }));
+    this.execution = { id: "PEXEC-1", name: "n", state: "running", counts: {}, total: size };
+    this.demands = { 0: { keys: [], queued: 0, since: null, reserved_for: "" }, 1: { keys: [], queued: 0, since: null, reserved_for: "" } };
+  }
+
+  /** One commit: some tasks and a demand change; returns its frame. */
+  change() {
+    this.seq += 1;
+    const tasks = {};
+    const times = 1 + Math.floor(this.random() * 3);
+    for (let i = 0; i < times; i += 1) {
+      const position = Math.floor(this.random() * this.tasks.length);
+      const fields = { state: STATES[Math.floor(this.random() * STATES.length)], since: this.seq };
+      Object.assign(this.tasks[position], fields);
+      tasks[position] = { ...tasks[position], ...fields };
+    }
+    const number = Math.floor(this.random() * 2);
+    const demand = { keys: [`team:t${this.seq}`], queued: this.seq, since: this.seq, reserved_for: "" };
+    this.demands[number] = demand;
+    this.execution.counts = this.counts();
+    return structuredClone({
+      type: "delta", seq: this.seq, now: this.seq, execution: { counts: this.execution.counts }, tasks, demands: { [number]: demand },
+    });
+  }
+
+  counts() {
+    const counts = {};
+    for (const task of this.tasks) {
+      counts[task.state] = (counts[task.state] ?? 0) + 1;
+    }
+    return counts;
+  }
+
+  snapshot() {
+    return structuredClone({
+      type: "snapshot", seq: this.seq, now: this.seq, execution: this.execution, columns: COLUMNS,
+      tasks: this.tasks.map((task) => COLUMNS.map((name) => task[name])),
+      demands: this.demands, attempts: [], limits: {},
+    });
+  }
+}
