@@ -5,9 +5,9 @@ that limit has something to give. Owns the order of admission; knows nothing of 
 
 Reservations. When a demand's head is looked at in its turn and does not fit, a note is taken of
 how much of each of its limits was given out so far. When it is looked at again and every limit
-that it waits for has since changed hands `TURNOVERS` times over in favour of tasks of equal or
-lower priority, it reserves those limits: from then on, what it needs of them is kept from all
-that come after it. A limit that does not change hands is never reserved, so nothing stands idle
+that it waits for has since changed hands `TURNOVERS` times over, it reserves those limits: from
+then on, what it needs of them is kept from all that come after it, which those of higher priority
+do not. A limit that does not change hands is never reserved, so nothing stands idle
 for a task that waits for something else that may take days. Reservations are ordered (priority,
 then age) and only an earlier one holds up a later one, so they cannot wait for each other.
 """
@@ -53,6 +53,7 @@ class Admission:
             self.unreserve(demand)
         for limit in self._limits_of(execution):
             limit.watched.pop(execution, None)
+            limit.shares.pop(execution, None)
 
     def reorder(self, execution: ExecutionRun) -> None:
         """The execution's order is another now: queue all again."""
@@ -115,21 +116,21 @@ class Admission:
 
     def take(self, run: TaskRun) -> None:
         """The task run holds its slot from now on."""
-        execution, priority = run.execution, run.priority
-        for limit, amount, exclusive in run.demand.needs:
-            limit.take(amount, exclusive, execution, priority)
-            self.dirty[limit] = None
-        if run.demand.needs_worker:
+        execution, demand, dirty = run.execution, run.demand, self.dirty
+        for limit, amount, exclusive in demand.needs:
+            limit.take(amount, exclusive, execution)
+            dirty[limit] = None
+        if demand.needs_worker:
             self._capacity.workers.occupy(run.worker)
 
     def release(self, run: TaskRun) -> None:
         """The task run's slot is free again."""
-        execution = run.execution
-        for limit, amount, exclusive in run.demand.needs:
+        execution, demand, dirty, freed = run.execution, run.demand, self.dirty, self._freed
+        for limit, amount, exclusive in demand.needs:
             limit.release(amount, exclusive, execution)
-            self._freed[limit] = None
-            self.dirty[limit] = None
-        if run.demand.needs_worker:
+            freed[limit] = None
+            dirty[limit] = None
+        if demand.needs_worker:
             self._capacity.workers.vacate(run.worker)
 
     def reconsider(self, limit: Limit) -> None:
@@ -143,56 +144,59 @@ class Admission:
         """Each task run that may start now, best first. The caller starts it before the next."""
         passed: list[tuple[Demand, Limit]] = []
         while (demand := self._best()) is not None:
-            head = demand.head()
-            assert head is not None
             blocker = self._blocker(demand)
             if blocker is not None:
-                self._keep_turn(demand, head)
+                self._keep_turn(demand)
                 passed.append((demand, blocker))
                 continue
-            self.unreserve(demand)
-            yield head
+            if demand.seen_given is not None:
+                self.unreserve(demand)
+            yield demand.execution.by_order[demand.queue[0]]
         for demand, blocker in passed:
             self._watch(demand, blocker)
         self._freed = {self._fresh: None}
 
     def _best(self) -> Demand | None:
         """Take the first demand in order out of all that watch a limit with something to give."""
-        best: tuple[tuple[int, int, int, int], list[int], Demand] | None = None
+        best: Demand | None = None
+        best_place = (0, 0, 0, 0)
+        best_heap: list[int] = []
+        several = self._executions > 1
         for limit in self._freed:
-            if not limit.watched or limit.free <= 0:
+            if limit.free <= 0:
                 continue
-            for execution in list(limit.watched):
-                heap = limit.watched[execution]
+            for execution, heap in limit.watched.items():
                 demand = self._top(execution, heap, limit)
                 if demand is None:
-                    del limit.watched[execution]
                     continue
-                order = heap[0]
-                priority = execution.by_order[order].priority
-                place = (-priority, self._share(demand), execution.seq, order)
-                if best is None or place < best[0]:
-                    best = (place, heap, demand)
-        if best is None:
-            return None
-        heapq.heappop(best[1])
-        best[2].watching = None
-        return best[2]
+                place = (0, 0, 0, heap[0])
+                if several:
+                    place = self._place_among_several(demand)
+                if best is None or place < best_place:
+                    best, best_place, best_heap = demand, place, heap
+        if best is not None:
+            heapq.heappop(best_heap)
+            best.watching = None
+        return best
+
+    def _place_among_several(self, demand: Demand) -> tuple[int, int, int, int]:
+        """Priority, then the smaller share, then the earlier execution, then its own order."""
+        execution, order = demand.execution, demand.queue[0]
+        return (-execution.by_order[order].priority, self._share(demand), execution.seq, order)
 
     @staticmethod
     def _top(execution: ExecutionRun, heap: list[int], limit: Limit) -> Demand | None:
         """The first demand that still watches the limit with the head it is listed under."""
         while heap:
-            demand = execution.by_order[heap[0]].demand
-            if demand.watching is limit and demand.queue and demand.queue[0] == heap[0]:
+            order = heap[0]
+            demand = execution.by_order[order].demand
+            if demand.watching is limit and demand.queue and demand.queue[0] == order:
                 return demand
             heapq.heappop(heap)
         return None
 
     def _share(self, demand: Demand) -> int:
         """How much its execution holds of the scarcest site limit that it needs."""
-        if self._executions < 2:  # noqa: PLR2004 one alone shares with nobody
-            return 0
         execution = demand.execution
         scarcest, share = None, 0
         for limit, _, _ in demand.needs:
@@ -213,27 +217,22 @@ class Admission:
             if gate.free <= 0:
                 return gate
         for limit, amount, exclusive in demand.needs:
-            if not limit.has_room(amount, exclusive) or (
-                limit.kept_for and limit.keeper(demand, amount, exclusive=exclusive) is not None
-            ):
+            if amount > limit.free or (exclusive and not limit.has_room(amount, exclusive)):
+                return limit
+            if limit.kept_for and limit.keeper(demand, amount, exclusive=exclusive) is not None:
                 return limit
         return None
 
     # ------------------------------------------------------------ reservations
 
-    def _keep_turn(self, demand: Demand, head: TaskRun) -> None:
+    def _keep_turn(self, demand: Demand) -> None:
         """Note that the demand was looked at in its turn in vain; reserve if too often."""
-        if demand.seen_taken is None or demand.seen_priority != head.priority:
-            demand.seen_priority = head.priority
-            demand.seen_taken = {
-                need.limit: _taken(need.limit, head.priority) for need in demand.needs
-            }
-            return
-        if not is_passed_over(demand, head):
-            return
-        for need in demand.needs:
-            if _is_blocking(need) and need.limit not in demand.reserved:
-                self._reserve(demand, need)
+        if demand.seen_given is None:
+            demand.seen_given = [need[0].given for need in demand.needs]
+        elif is_passed_over(demand):
+            for need in demand.needs:
+                if _is_blocking(need) and need.limit not in demand.reserved:
+                    self._reserve(demand, need)
 
     def _reserve(self, demand: Demand, need: Need) -> None:
         if not demand.reservation:
@@ -246,7 +245,7 @@ class Admission:
 
     def unreserve(self, demand: Demand) -> None:
         """Give up what is reserved for the demand; its turns count anew."""
-        demand.seen_taken = None
+        demand.seen_given = None
         if not demand.reservation:
             return
         for limit in demand.reserved:
@@ -272,21 +271,18 @@ def can_ever_start(demand: Demand) -> bool:
     )
 
 
-def is_passed_over(demand: Demand, head: TaskRun) -> bool:
+def is_passed_over(demand: Demand) -> bool:
     """Whether all that the demand waits for changed hands often enough since its turn came."""
-    seen = demand.seen_taken
-    if seen is None or not can_ever_start(demand):
-        return False
-    blocking = [need.limit for need in demand.needs if _is_blocking(need)]
-    return bool(blocking) and all(
-        _taken(limit, head.priority) - seen[limit] >= TURNOVERS * limit.max for limit in blocking
-    )
+    seen = demand.seen_given
+    is_blocked = False
+    for i, need in enumerate(demand.needs):
+        limit, amount, exclusive = need
+        if not limit.has_room(amount, exclusive):
+            if seen is None or limit.given - seen[i] < TURNOVERS * limit.max:
+                return False
+            is_blocked = True
+    return is_blocked and can_ever_start(demand)
 
 
 def _is_blocking(need: Need) -> bool:
     return not need.limit.has_room(need.amount, need.exclusive)
-
-
-def _taken(limit: Limit, priority: int) -> int:
-    """Units given out so far to tasks of at most that priority."""
-    return sum(units for level, units in limit.taken.items() if level <= priority)

@@ -24,12 +24,13 @@ class Limit:
 
     `free` is what may be shared out now. `holds` counts the attempts that hold it, `alone` those
     of them that hold it exclusively (never more than one). `kept_for` are the demands it is
-    reserved for. `max`, `used` and `alone` change here only.
+    reserved for; `given` are the units ever given out. `max`, `used` and `alone` change here only.
     """
 
     __slots__ = (
         "alone",
         "free",
+        "given",
         "holds",
         "is_local",
         "kept_for",
@@ -37,7 +38,6 @@ class Limit:
         "max",
         "seen",
         "shares",
-        "taken",
         "used",
         "waiting",
         "watched",
@@ -55,7 +55,7 @@ class Limit:
         self.free = max_
         self.widest = 1
         self.shares: dict[ExecutionRun, int] = {}
-        self.taken: dict[int, int] = {}
+        self.given = 0
         self.kept_for: dict[Demand, Need] = {}
         self.waiting: dict[Demand, None] = {}
         self.watched: dict[ExecutionRun, list[int]] = {}
@@ -95,31 +95,30 @@ class Limit:
                 return claimant
         return None
 
-    def take(self, amount: int, exclusive: bool, by: ExecutionRun, priority: int) -> None:  # noqa: FBT001 as in Need
+    def take(self, amount: int, exclusive: bool, by: ExecutionRun) -> None:  # noqa: FBT001 as in Need
         """Hold units for one attempt."""
-        units = amount
-        self.used += amount
         self.holds += 1
+        self.used += amount
         if exclusive:
-            units = max(amount, self.max)
             self.alone += 1
-        self._recount()
-        taken = self.taken
-        taken[priority] = taken.get(priority, 0) + units
+            self.given += self.max
+            self._recount()
+        else:
+            self.given += amount
+            self.free -= amount
         if not self.is_local:
-            self.shares[by] = self.shares.get(by, 0) + 1
+            shares = self.shares
+            shares[by] = shares.get(by, 0) + 1
 
     def release(self, amount: int, exclusive: bool, by: ExecutionRun) -> None:  # noqa: FBT001 as in Need
         """Give back what one attempt held."""
-        self.used -= amount
         self.holds -= 1
+        self.used -= amount
         if exclusive:
             self.alone -= 1
         self._recount()
         if not self.is_local:
-            left = self.shares.pop(by) - 1
-            if left:
-                self.shares[by] = left
+            self.shares[by] -= 1
 
     def state(self) -> object:
         """All that decides who fits: equal states, equal answers."""

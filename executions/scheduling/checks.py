@@ -104,5 +104,6 @@ def _check_limit(limit: Limit, held: list[tuple[ExecutionRun, Need]]) -> None:
         raise InvariantBroken(f"{limit.key}: {limit.used} used by {limit.holds}, counted {used}")
     if alone and len(held) > 1:
         raise InvariantBroken(f"{limit.key}: held alone and by {len(held)} at once")
-    if not limit.is_local and limit.shares != Counter(execution for execution, _ in held):
+    shares = Counter({execution: share for execution, share in limit.shares.items() if share})
+    if not limit.is_local and shares != Counter(execution for execution, _ in held):
         raise InvariantBroken(f"{limit.key}: the executions' shares are counted wrong")

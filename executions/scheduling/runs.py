@@ -119,9 +119,7 @@ class Demand:
     """
 
     __slots__ = (
-        "alone_key",
         "area",
-        "area_at",
         "execution",
         "gates",
         "keys",
@@ -131,12 +129,11 @@ class Demand:
         "number",
         "queue",
         "queued",
+        "queued_told",
         "reservation",
         "reserved",
         "reserved_for",
-        "seen_priority",
-        "seen_taken",
-        "told",
+        "seen_given",
         "totals",
         "totals_at",
         "watching",
@@ -154,21 +151,18 @@ class Demand:
         self.queue: list[int] = []
         self.queued = 0
         self.watching: Limit | None = None
-        self.seen_taken: dict[Limit, int] | None = None
-        """Units of each limit given out when its turn came first, to `seen_priority` or lower."""
-        self.seen_priority = 0
+        self.seen_given: list[int] | None = None
+        """Units of each need's limit ever given out when its turn came first."""
         self.reservation = 0
         """Number of its reservation, the older the lower; 0: it has none."""
         self.reserved: dict[Limit, Need] = {}
         self.keys: tuple[str, ...] = ()
         self.keys_since = 0.0
         self.reserved_for = ""
-        self.alone_key = ""
         self.area = 0.0
-        self.area_at = 0.0
         self.totals: Mapping[str, float] = NOTHING
         self.totals_at = 0.0
-        self.told: tuple[object, ...] = ((), 0, "")
+        self.queued_told = 0
 
     def head(self) -> TaskRun | None:
         """The queued task run that is to start first."""

@@ -19,19 +19,24 @@ from executions.scheduling.runs import NOTHING, Demand, ExecutionRun, TaskRun
 def enter(run: TaskRun, now: float) -> None:
     """The task run joins its demand's queue; call before it is counted there."""
     demand = run.demand
-    _advance(demand, now)
+    if demand.totals_at < now:
+        _advance(demand, now)
     run.entered = demand.totals
 
 
 def leave(run: TaskRun, now: float) -> None:
     """The task run leaves its demand's queue; call before it is counted out there."""
     demand = run.demand
-    _advance(demand, now)
+    if demand.totals_at < now:
+        _advance(demand, now)
     totals, entered = demand.totals, run.entered
     if totals is not entered:
-        for key in {**entered, **totals}:
-            _add(run.waits, key, totals.get(key, 0.0) - entered.get(key, 0.0))
-    run.entered = NOTHING
+        waits = run.waits
+        for key in totals if entered is NOTHING else {**entered, **totals}:
+            seconds = totals.get(key, 0.0) - entered.get(key, 0.0)
+            if seconds > 0:
+                waits[key] = waits.get(key, 0.0) + seconds
+        run.entered = NOTHING
 
 
 def back_off(run: TaskRun, seconds: float) -> None:
@@ -62,19 +67,24 @@ def settle(admission: Admission, now: float) -> tuple[WaitChange, ...]:
         state = limit.state()
         if state != limit.seen:
             limit.seen = state
-            touched.update(limit.waiting)
+            if limit.waiting:
+                touched.update(limit.waiting)
+    admission.dirty = {}
+    if not touched:
+        return ()
     changes = []
     for demand in touched:
-        keys, reserved_for = reasons(demand)
-        if keys != demand.keys:
-            _change_keys(demand, keys, now)
-        demand.reserved_for = reserved_for
-        told = (keys, demand.queued, reserved_for)
-        if told != demand.told:
-            demand.told = told
+        queued = demand.queued
+        if queued or demand.keys:
+            keys, reserved_for = reasons(demand)
+            if keys != demand.keys:
+                _change_keys(demand, keys, now)
+            elif queued == demand.queued_told and reserved_for == demand.reserved_for:
+                continue
+            demand.reserved_for = reserved_for
+            demand.queued_told = queued
             changes.append(wait_change(demand))
     admission.touched = {}
-    admission.dirty = {}
     return tuple(changes)
 
 
@@ -103,7 +113,7 @@ def reasons(demand: Demand) -> tuple[tuple[str, ...], str]:
     keys: list[str] = []
     reserved_for = ""
     for limit, amount, exclusive in demand.needs:
-        if not limit.has_room(amount, exclusive):
+        if amount > limit.free or (exclusive and not limit.has_room(amount, exclusive)):
             keys.append(limit.key)
         elif limit.kept_for:
             keeper = limit.keeper(demand, amount, exclusive=exclusive)
@@ -122,7 +132,7 @@ def totals(execution: ExecutionRun, now: float) -> tuple[dict[str, float], dict[
         _add(alone, key, now - since)
     waited = dict(execution.waited_s)
     for demand in execution.demands:
-        area = demand.area + demand.queued * (now - demand.area_at)
+        area = demand.area + demand.queued * (now - demand.totals_at)
         for key in demand.keys:
             _add(waited, key, area)
     return alone, waited
@@ -140,22 +150,23 @@ def waits_so_far(run: TaskRun, now: float) -> dict[str, float]:
 
 def _totals_at(demand: Demand, now: float) -> Mapping[str, float]:
     """The demand's seconds by key at `now`."""
+    keys = demand.keys
     elapsed = now - demand.totals_at
-    if elapsed <= 0 or not demand.keys:
+    if not keys or elapsed <= 0:
         return demand.totals
+    elapsed /= len(keys)
     totals = dict(demand.totals)
-    for key in demand.keys:
-        _add(totals, key, elapsed / len(demand.keys))
+    for key in keys:
+        totals[key] = totals.get(key, 0.0) + elapsed
     return totals
 
 
 def _advance(demand: Demand, now: float) -> None:
+    """Bring the demand's sums up to `now`, before its keys or the count of its tasks change."""
     if now > demand.totals_at:
+        demand.area += demand.queued * (now - demand.totals_at)
         demand.totals = _totals_at(demand, now)
         demand.totals_at = now
-    if now > demand.area_at:
-        demand.area += demand.queued * (now - demand.area_at)
-        demand.area_at = now
 
 
 def _change_keys(demand: Demand, keys: tuple[str, ...], now: float) -> None:

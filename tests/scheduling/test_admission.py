@@ -39,8 +39,12 @@ def test_a_full_team_or_type_holds_up_its_own_only(kind):
 
 
 def test_exclusive_means_alone():
-    of = group(task("A", needs=(alone("db"),)), task("B", needs=(units("db"),)))
-    assert times(run(of, limits=site(resource_db=5))) == {"A": (0, 1), "B": (1, 2)}
+    of = group(
+        task("A", needs=(alone("db"),), priority=60),
+        task("B", needs=(units("db"),)),
+        task("C", needs=(alone("db"),), priority=40),
+    )
+    assert times(run(of, limits=site(resource_db=5))) == {"A": (0, 1), "B": (1, 2), "C": (2, 3)}
 
 
 def test_units_are_counted():

@@ -50,7 +50,11 @@ MUTATIONS = {
         (graph, "inherited_priorities", own_priorities),
         test_admission.test_higher_priority_goes_first_and_is_inherited,
     ),
-    "alone or shared": (
+    "alone keeps others out": (
+        (Limit, "_recount", lambda self: setattr(self, "free", self.max - self.used)),
+        test_admission.test_exclusive_means_alone,
+    ),
+    "alone waits for others": (
         (Limit, "has_room", only_units_count),
         test_admission.test_exclusive_means_alone,
     ),
@@ -82,7 +86,7 @@ def test_without_the_rule_its_test_fails(monkeypatch, mutation, test):
 
 
 def test_the_independent_checker_sees_shared_what_is_to_be_alone(monkeypatch):
-    of = group(task("A", needs=(alone("db"),)), task("B", needs=(units("db"),)))
+    of = group(task("A", needs=(units("db"),)), task("B", needs=(alone("db"),)))
     limits = site(resource_db=2)
     assert not problems(log_of(run(of, limits=limits)), {"PEXEC-0": of}, limits=limits)
     monkeypatch.setattr(Limit, "has_room", only_units_count)
@@ -90,10 +94,8 @@ def test_the_independent_checker_sees_shared_what_is_to_be_alone(monkeypatch):
     assert found == ["PEXEC-0 B: resource:db held alone and shared at 0.0"]
 
 
-def test_the_independent_checker_sees_a_limit_exceeded(monkeypatch):
+def test_the_independent_checker_sees_a_limit_exceeded():
     of = group(*(task(f"T{i}", team="pm") for i in range(3)))
-    limits = site(team_pm=2)
-    monkeypatch.setattr(Limit, "has_room", lambda *_: True)
-    monkeypatch.setattr(Limit, "_recount", lambda self: setattr(self, "free", 9))
-    found = problems(log_of(run(of, limits=limits)), {"PEXEC-0": of}, limits=limits)
+    log = log_of(run(of, limits=site(team_pm=3)))
+    found = problems(log, {"PEXEC-0": of}, limits=site(team_pm=2))
     assert found == ["PEXEC-0 T2: 3 of 2 of team:pm held at 0.0"]
