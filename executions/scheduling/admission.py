@@ -24,6 +24,9 @@ from executions.scheduling.runs import Demand, ExecutionRun, TaskRun
 
 TURNOVERS: Final = 4
 
+_Top = tuple[tuple[int, int, int, int], int, Limit, ExecutionRun]
+"""(place, number, limit, execution): the first demand of the execution that watches the limit."""
+
 
 class Admission:
     """The queues of all open executions over one capacity."""
@@ -35,6 +38,7 @@ class Admission:
         self._freed: dict[Limit, None] = {self._fresh: None}
         self._reservations = 0
         self._executions = 0
+        self._listed = 0
         self.dirty: dict[Limit, None] = {}
         """Limits held or given back differently since they were last settled."""
         self.touched: dict[Demand, None] = {}
@@ -60,6 +64,7 @@ class Admission:
         for limit in self._limits_of(execution):
             limit.watched.pop(execution, None)
         for demand in execution.demands:
+            self.unreserve(demand)
             demand.queue.clear()
             demand.watching = None
         for run in execution.by_order:
@@ -85,7 +90,7 @@ class Admission:
         demand.queued += 1
         self.touched[demand] = None
         if demand.queue[0] == run.order:
-            self._watch(demand, demand.watching or self._fresh)
+            self._watch(demand, self._fresh if self._is_kept_out(demand) else demand.watching)
 
     def dequeue(self, run: TaskRun) -> None:
         """The task run is not queued any more; its state says so already."""
@@ -97,10 +102,17 @@ class Admission:
             demand.watching = None
             self.unreserve(demand)
         elif head.order > run.order:
-            self._watch(demand, demand.watching or self._fresh)
+            self.unreserve(demand)
+            self._watch(demand, demand.watching)
 
-    def _watch(self, demand: Demand, limit: Limit) -> None:
+    @staticmethod
+    def _is_kept_out(demand: Demand) -> bool:
+        """Whether reservations may keep it out, which a head of higher priority passes by."""
+        return any(need.limit.kept_for for need in demand.needs)
+
+    def _watch(self, demand: Demand, limit: Limit | None) -> None:
         """Let the demand's head be found again when the limit has something to give."""
+        limit = limit or self._fresh
         demand.watching = limit
         watched = limit.watched
         heap = watched.get(demand.execution)
@@ -142,8 +154,13 @@ class Admission:
 
     def admissible(self) -> Iterator[TaskRun]:
         """Each task run that may start now, best first. The caller starts it before the next."""
+        tops: list[_Top] = []
+        for limit in self._freed:
+            if limit.free > 0:
+                for execution in limit.watched:
+                    self._list_top(tops, limit, execution)
         passed: list[tuple[Demand, Limit]] = []
-        while (demand := self._best()) is not None:
+        while (demand := self._best(tops)) is not None:
             blocker = self._blocker(demand)
             if blocker is not None:
                 self._keep_turn(demand)
@@ -152,36 +169,49 @@ class Admission:
             if demand.seen_given is not None:
                 self.unreserve(demand)
             yield demand.execution.by_order[demand.queue[0]]
+            if demand.queued:
+                self._list_top(tops, self._fresh, demand.execution)
         for demand, blocker in passed:
             self._watch(demand, blocker)
         self._freed = {self._fresh: None}
 
-    def _best(self) -> Demand | None:
-        """Take the first demand in order out of all that watch a limit with something to give."""
-        best: Demand | None = None
-        best_place = (0, 0, 0, 0)
-        best_heap: list[int] = []
-        several = self._executions > 1
-        for limit in self._freed:
+    def _best(self, tops: list[_Top]) -> Demand | None:
+        """Take the first demand in order out of all that watch a limit with something to give.
+
+        Places only get worse while tasks are admitted, so it is enough to look again at the one
+        that seems best.
+        """
+        while tops:
+            top = heapq.heappop(tops)
+            place, _, limit, execution = top
             if limit.free <= 0:
                 continue
-            for execution, heap in limit.watched.items():
-                demand = self._top(execution, heap, limit)
-                if demand is None:
-                    continue
-                place = (0, 0, 0, heap[0])
-                if several:
-                    place = self._place_among_several(demand)
-                if best is None or place < best_place:
-                    best, best_place, best_heap = demand, place, heap
-        if best is not None:
-            heapq.heappop(best_heap)
-            best.watching = None
-        return best
+            heap = limit.watched[execution]
+            demand = self._top(execution, heap, limit)
+            if demand is None:
+                continue
+            if self._place(demand) != place:
+                self._list_top(tops, limit, execution)
+                continue
+            heapq.heappop(heap)
+            demand.watching = None
+            self._list_top(tops, limit, execution)
+            return demand
+        return None
 
-    def _place_among_several(self, demand: Demand) -> tuple[int, int, int, int]:
+    def _list_top(self, tops: list[_Top], limit: Limit, execution: ExecutionRun) -> None:
+        """List the first demand of the execution that watches the limit, if there is one."""
+        demand = self._top(execution, limit.watched[execution], limit)
+        if demand is not None:
+            self._listed += 1
+            heapq.heappush(tops, (self._place(demand), self._listed, limit, execution))
+
+    def _place(self, demand: Demand) -> tuple[int, int, int, int]:
         """Priority, then the smaller share, then the earlier execution, then its own order."""
-        execution, order = demand.execution, demand.queue[0]
+        order = demand.queue[0]
+        if self._executions == 1:
+            return (0, 0, 0, order)
+        execution = demand.execution
         return (-execution.by_order[order].priority, self._share(demand), execution.seq, order)
 
     @staticmethod

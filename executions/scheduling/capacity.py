@@ -66,6 +66,12 @@ class Limit:
         self.max = max_
         self._recount()
 
+    def expect(self, amount: int) -> None:
+        """Needs of that size may come: tell states of the limit apart up to there."""
+        if amount > self.widest:
+            self.widest = amount
+            self.seen = None
+
     def _recount(self) -> None:
         self.free = 0 if self.alone else self.max - self.used
 
@@ -124,7 +130,7 @@ class Limit:
         """All that decides who fits: equal states, equal answers."""
         free = self.free
         plain = (free if free < self.widest else OPEN) * 2 + (self.holds == 0)
-        return (plain, self.used, *self.kept_for) if self.kept_for else plain
+        return (plain, self.used, self.max, *self.kept_for) if self.kept_for else plain
 
     def usage(self) -> tuple[int, int]:
         """Units used and units in all; alone means all of them."""

@@ -298,7 +298,8 @@ def _demand(execution: ExecutionRun, number: int, run: TaskRun, capacity: Capaci
     for requirement in task.requirements:
         key = limit_key(LimitKind.RESOURCE, requirement.resource)
         amount, exclusive = wanted.get(key, (0, False))
-        wanted[key] = (amount + requirement.amount, exclusive or requirement.exclusive)
+        exclusive = exclusive or requirement.exclusive
+        wanted[key] = (1 if exclusive else amount + requirement.amount, exclusive)
     if task.team is not None:
         wanted[limit_key(LimitKind.TEAM, task.team)] = (1, False)
     if task.task_type is not None:
@@ -312,7 +313,7 @@ def _demand(execution: ExecutionRun, number: int, run: TaskRun, capacity: Capaci
     if task.needs_worker:
         needs.append(Need(capacity.workers, 1, False))
     for limit, amount, _ in needs:
-        limit.widest = max(limit.widest, amount)
+        limit.expect(amount)
     gates = [execution.paused]
     if not run.critical and group.critical_first:
         gates.append(execution.critical_phase)

@@ -62,18 +62,8 @@ def owe_in_all(execution: ExecutionRun, keys: tuple[str, ...], seconds: float) -
 
 def settle(admission: Admission, now: float) -> tuple[WaitChange, ...]:
     """Find what every demand that may be concerned waits for now; answer what changed."""
-    touched = admission.touched
-    for limit in admission.dirty:
-        state = limit.state()
-        if state != limit.seen:
-            limit.seen = state
-            if limit.waiting:
-                touched.update(limit.waiting)
-    admission.dirty = {}
-    if not touched:
-        return ()
     changes = []
-    for demand in touched:
+    for demand in _concerned(admission):
         queued = demand.queued
         if queued or demand.keys:
             keys, reserved_for = reasons(demand)
@@ -84,8 +74,23 @@ def settle(admission: Admission, now: float) -> tuple[WaitChange, ...]:
             demand.reserved_for = reserved_for
             demand.queued_told = queued
             changes.append(wait_change(demand))
-    admission.touched = {}
     return tuple(changes)
+
+
+def _concerned(admission: Admission) -> dict[Demand, None]:
+    """Demands whose queue changed, or a limit they wait for, or a reservation in their way."""
+    touched = admission.touched
+    for limit in admission.dirty:
+        state = limit.state()
+        if state != limit.seen:
+            limit.seen = state
+            if limit.waiting:
+                touched.update(limit.waiting)
+    for demand in [demand for demand in touched if demand.reservation]:
+        for limit in demand.reserved:
+            touched.update(limit.waiting)
+    admission.dirty, admission.touched = {}, {}
+    return touched
 
 
 def wait_change(demand: Demand) -> WaitChange:

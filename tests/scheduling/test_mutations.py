@@ -15,14 +15,20 @@ from tests.scheduling.builders import alone, group, run, site, task, units
 from tests.scheduling.test_brute_force import log_of
 
 
-def stop_at_the_first_blocked(self):
-    while (demand := self._best()) is not None:
-        blocker = self._blocker(demand)
-        if blocker is not None:
-            self._watch(demand, blocker)
-            break
-        yield demand.head()
-    self._freed = {self._fresh: None}
+def stop_at_the_first_blocked():
+    """Once one is blocked in a pass, so are all that come after it."""
+    admissible, blocker_of, blocked = Admission.admissible, Admission._blocker, []
+
+    def begin(self):
+        blocked.clear()
+        return admissible(self)
+
+    def blocker(demand):
+        found = blocked[0] if blocked else blocker_of(demand)
+        blocked.extend([found] if found else [])
+        return found
+
+    return [(Admission, "admissible", begin), (Admission, "_blocker", staticmethod(blocker))]
 
 
 def own_priorities(_graph, tasks):
@@ -39,48 +45,49 @@ def any_attempt(self, execution, task, _attempt):
 
 MUTATIONS = {
     "skip-over": (
-        (Admission, "admissible", stop_at_the_first_blocked),
+        stop_at_the_first_blocked(),
         test_admission.test_a_task_that_fits_passes_one_that_does_not,
     ),
     "reservation": (
-        (admission, "is_passed_over", lambda *_: False),
+        [(admission, "is_passed_over", lambda *_: False)],
         test_admission.test_a_wide_task_passed_over_too_long_gets_its_turn,
     ),
     "inheritance": (
-        (graph, "inherited_priorities", own_priorities),
+        [(graph, "inherited_priorities", own_priorities)],
         test_admission.test_higher_priority_goes_first_and_is_inherited,
     ),
     "alone keeps others out": (
-        (Limit, "_recount", lambda self: setattr(self, "free", self.max - self.used)),
+        [(Limit, "_recount", lambda self: setattr(self, "free", self.max - self.used))],
         test_admission.test_exclusive_means_alone,
     ),
     "alone waits for others": (
-        (Limit, "has_room", only_units_count),
+        [(Limit, "has_room", only_units_count)],
         test_admission.test_exclusive_means_alone,
     ),
     "sharing": (
-        (Admission, "_share", lambda *_: 0),
+        [(Admission, "_share", lambda *_: 0)],
         test_admission.test_equal_executions_share_a_limit_evenly,
     ),
     "critical phase": (
-        (graph, "critical_phase", lambda *_: frozenset()),
+        [(graph, "critical_phase", lambda *_: frozenset())],
         test_admission.test_the_critical_phase_runs_first_and_alone,
     ),
     "late messages": (
-        (Machine, "_live", any_attempt),
+        [(Machine, "_live", any_attempt)],
         test_lifecycle.test_late_repeated_and_unknown_messages_change_nothing,
     ),
     "stopping": (
-        (Lifecycle, "stop_attempt", lambda *_: None),
+        [(Lifecycle, "stop_attempt", lambda *_: None)],
         test_lifecycle.test_fail_fast_stops_what_runs_and_skips_the_rest,
     ),
 }
 
 
-@pytest.mark.parametrize(("mutation", "test"), MUTATIONS.values(), ids=MUTATIONS)
-def test_without_the_rule_its_test_fails(monkeypatch, mutation, test):
+@pytest.mark.parametrize(("mutations", "test"), MUTATIONS.values(), ids=MUTATIONS)
+def test_without_the_rule_its_test_fails(monkeypatch, mutations, test):
     test()
-    monkeypatch.setattr(*mutation)
+    for mutation in mutations:
+        monkeypatch.setattr(*mutation)
     with pytest.raises((AssertionError, KeyError, IndexError)):
         test()
 
