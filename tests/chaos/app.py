@@ -39,7 +39,7 @@ def _crasher(point: str) -> Callable[[], None]:
     left = [int(count or 1)]
 
     def reached() -> None:
-        if point == wanted:
+        if wanted and point == wanted:
             left[0] -= 1
             if left[0] == 0:
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -47,7 +47,11 @@ class Stage:
     def running(self, execution: Execution, count: int = 3) -> None:
         """Wait until some of it runs."""
         rows = TaskRun.objects.filter(execution=execution, state=TaskState.RUNNING)
-        wait_until(lambda: rows.count() >= count, 30, f"{count} tasks run")
+        try:
+            wait_until(lambda: rows.count() >= count, 30, f"{count} tasks run")
+        except AssertionError as error:
+            execution.refresh_from_db()
+            raise AssertionError(f"{error}; {execution.state} {execution.counts}") from None
 
     def finish(self, execution: Execution) -> Execution:
         """Wait until it has healed."""

@@ -19,7 +19,7 @@ from django.contrib.auth import get_user_model
 from executions import services, specs
 from executions.models import Execution
 from executions.scheduling.model import FINAL_EXECUTION_STATES
-from tests.chaos.site import wait_until
+from tests.chaos.site import DrillTimeoutError, wait_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +98,10 @@ def finished(execution: Execution, within_s: float) -> Execution:
         execution.refresh_from_db()
         return execution.state in FINAL_EXECUTION_STATES
 
-    wait_until(is_over, within_s, f"{execution} ends (it is {execution.state}: {execution.counts})")
+    try:
+        wait_until(is_over, within_s, f"{execution} ends")
+    except DrillTimeoutError as error:
+        live = execution.task_runs.filter(attempt_log__released_at=None, attempts__gt=0)
+        rows = list(live.values_list("task_id", "state", "attempts"))
+        raise DrillTimeoutError(f"{error}; {execution.state} {execution.counts} {rows}") from None
     return execution

@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from executions.dispatch import dispatcher as dispatcher_module
@@ -65,7 +65,8 @@ def worker(bus):
         thread.join(WITHIN_S)
 
 
-def submit(bus, *tasks, **config):
+@transaction.atomic
+def accept(tasks, config):
     """An accepted execution, as services write it."""
     now = timezone.now()
     execution = Execution.objects.create(
@@ -100,6 +101,11 @@ def submit(bus, *tasks, **config):
     for row in rows:
         row.demand = numbers[row.task_id]
     TaskRun.objects.bulk_create(rows)
+    return execution
+
+
+def submit(bus, *tasks, **config):
+    execution = accept(tasks, config)
     bus.wake()
     return execution
 
