@@ -6,10 +6,11 @@ clock and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
-from executions.scheduling.model import WORKERS, Group, LimitKey
+from executions.scheduling.model import WORKERS, Group, LimitKey, LimitKind, limit_key
 from executions.scheduling.needs import MAX_CONCURRENCY, capacities
 from executions.scheduling.simulation import (
     Durations,
@@ -19,8 +20,22 @@ from executions.scheduling.simulation import (
     simulate_many,
 )
 
-SIMULATED = "PEXEC-0"
-VIRTUAL_WORKER = "virtual"
+SIMULATED: Final = "PEXEC-0"
+VIRTUAL_WORKER: Final = "virtual"
+
+
+class BadLimitPath(ValueError):  # noqa: N818 named for what is
+    """Limits are set as max_concurrency, workers, team.NAME, task_type.NAME or resource.NAME."""
+
+
+def limit_at(path: str) -> LimitKey:
+    """The limit that `--set PATH=N` means. Raises `BadLimitPath`."""
+    if path in {MAX_CONCURRENCY, WORKERS}:
+        return LimitKey(path)
+    kind, _, name = path.replace(":", ".", 1).partition(".")
+    if kind not in set(LimitKind) or not name:
+        raise BadLimitPath(path)
+    return limit_key(LimitKind(kind), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +73,14 @@ class Conditions:
         return replace(self, group=replace(self.group, ranks=ranks))
 
     def run(
-        self, durations: Durations | None = None, outcomes: Outcomes | None = None
+        self,
+        durations: Durations | None = None,
+        outcomes: Outcomes | None = None,
+        jitter: Callable[[], float] | None = None,
     ) -> SimulationResult:
         """How it goes. Raises `SimulationStalled` where something needed is closed."""
         submission = Submission(SIMULATED, self.group, 0.0, durations, outcomes)
         workers = None if self.worker_slots is None else {VIRTUAL_WORKER: self.worker_slots}
-        return simulate_many([submission], limits=self.limits, workers=workers)[SIMULATED]
+        return simulate_many([submission], limits=self.limits, workers=workers, jitter=jitter)[
+            SIMULATED
+        ]

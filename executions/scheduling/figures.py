@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from executions.scheduling.bounds import CHAIN, bounds
-from executions.scheduling.model import AttemptState, Group, Hold, LimitKey
+from executions.scheduling.model import AttemptState, Group, Hold, LimitKey, Reason
 from executions.scheduling.needs import (
     MAX_CONCURRENCY,
     Need,
@@ -36,6 +36,7 @@ class AttemptRecord:
     finished_at: float | None
     released_at: float | None
     state: AttemptState
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

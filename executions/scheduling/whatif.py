@@ -1,0 +1,276 @@
+"""A run replayed: what it would have taken under other limits, decided by the same Machine.
+
+Each attempt holds its slot as long as it did in reality and ends as it did. What never ran in
+reality takes its estimate. Times are float seconds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import fmean
+
+from executions.scheduling.advice import Advice, advise, waited_for
+from executions.scheduling.conditions import Conditions
+from executions.scheduling.estimates import estimates, with_estimates
+from executions.scheduling.figures import AttemptRecord, binding_limits, held_s, run_s
+from executions.scheduling.model import (
+    AttemptState,
+    ExecutionProgress,
+    Group,
+    LimitKey,
+    Reason,
+    Strategy,
+    Task,
+    TaskState,
+)
+from executions.scheduling.planning import schedule_json
+from executions.scheduling.policy import backoff_s
+from executions.scheduling.simulation import SimulationResult, simulate_from
+
+OVERDUE: float = 1.1
+"""A task that runs longer than estimated is taken to need a tenth more than it has run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One attempt as it is replayed."""
+
+    seconds: float
+    reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What really happened, in a form that can happen again. Call `run` as often as wanted."""
+
+    conditions: Conditions
+    tries: Mapping[str, Sequence[Try]]
+    backoffs: Sequence[float]
+
+    def run(self, conditions: Conditions | None = None) -> SimulationResult:
+        """The run again, under other conditions if given."""
+        spread = iter(self.backoffs)
+        return (conditions or self.conditions).run(
+            self._duration_s, self._outcome, lambda: next(spread, 0.5)
+        )
+
+    def _duration_s(self, task: Task, attempt: int) -> float:
+        tries = self.tries.get(task.id, ())
+        if attempt <= len(tries):
+            return tries[attempt - 1].seconds
+        return tries[-1].seconds if tries else task.duration_s or 0.0
+
+    def _outcome(self, task: Task, attempt: int) -> Reason | None:
+        tries = self.tries.get(task.id, ())
+        return tries[attempt - 1].reason if attempt <= len(tries) else None
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """The answer: the real run, its replay, and the replay under the changes.
+
+    `real_s` is None for a run that did not come to its own end: there is nothing to hold the
+    replay against.
+    """
+
+    real_s: float | None
+    replayed_s: float
+    changed: SimulationResult
+    changes: Mapping[LimitKey, tuple[int, int]]
+    advice: tuple[Advice, ...]
+
+    @property
+    def makespan_s(self) -> float:
+        """How long the run takes under the changes."""
+        return self.changed.makespan_s
+
+    @property
+    def saves_s(self) -> float:
+        """What the changes save, replay against replay."""
+        return self.replayed_s - self.changed.makespan_s
+
+    @property
+    def error(self) -> float | None:
+        """How far the replay at unchanged limits is off the real run: 0.01 is 1 %."""
+        if not self.real_s:
+            return None
+        return self.replayed_s / self.real_s - 1.0
+
+    def as_json(self) -> dict[str, object]:
+        """As REST and `pexec what-if` give it."""
+        changed = self.changed
+        limits = binding_limits(changed.alone, changed.waited, changed.makespan_s)
+        return {
+            "real_s": self.real_s,
+            "replayed_s": self.replayed_s,
+            "error": self.error,
+            "makespan_s": self.makespan_s,
+            "saves_s": self.saves_s,
+            "changes": [
+                {"limit": key, "from": now, "to": then} for key, (now, then) in self.changes.items()
+            ],
+            "binding_limits": [limit.as_json() for limit in limits],
+            "waits": {row.id: dict(row.waits) for row in changed.schedule if row.waits},
+            "advice": [advice.as_json() for advice in self.advice],
+            "schedule": schedule_json(changed.schedule),
+        }
+
+
+def what_if(
+    group: Group,
+    attempts: Iterable[AttemptRecord],
+    *,
+    limits: Mapping[LimitKey, int],
+    changes: Mapping[LimitKey, int],
+    now: float,
+    worker_slots: int | None = None,
+    real_s: float | None = None,
+) -> WhatIf:
+    """Replay a finished or running execution under changed limits.
+
+    `limits`: the site's, as they were. `now`: until when attempts that still run have run.
+    `real_s`: how long the run took, None if it was cancelled, timed out or still runs. Raises
+    `SimulationStalled` where a change closes what is needed.
+    """
+    replay = replay_of(Conditions(group, limits, worker_slots), list(attempts), now)
+    changed = replay.conditions.with_limits(changes)
+    before, after = replay.conditions.capacities(), changed.capacities()
+    result = replay.run(changed)
+    return WhatIf(
+        real_s=real_s,
+        replayed_s=replay.run().makespan_s,
+        changed=result,
+        changes={
+            key: (before.get(key, 0), after.get(key, value)) for key, value in changes.items()
+        },
+        advice=tuple(
+            advise(
+                changed,
+                waited_for(result),
+                result.makespan_s,
+                lambda conditions: replay.run(conditions).makespan_s,
+            )
+        ),
+    )
+
+
+def replay_of(conditions: Conditions, attempts: Sequence[AttemptRecord], now: float) -> Replay:
+    """Prepare a run for being replayed. What was handed back did not happen."""
+    by_task: dict[str, list[AttemptRecord]] = defaultdict(list)
+    for attempt in sorted(attempts, key=lambda a: a.number):
+        if attempt.state is not AttemptState.RETURNED:
+            by_task[attempt.task].append(attempt)
+    group = conditions.group
+    actual = {
+        id_: run_s(tries[-1], now)
+        for id_, tries in by_task.items()
+        if tries[-1].state is AttemptState.COMPLETED
+    }
+    learned = estimates(group, actual)
+    tries = {
+        task.id: _tries(group, task, by_task[task.id], learned[task.id].seconds, now)
+        for task in group.tasks
+        if task.id in by_task
+    }
+    group = with_estimates(group, learned)
+    return Replay(replace(conditions, group=group), tries, _backoffs(by_task, now))
+
+
+def _tries(
+    group: Group, task: Task, attempts: Sequence[AttemptRecord], estimate_s: float, now: float
+) -> list[Try]:
+    found = []
+    failures = 0
+    most = group.max_retries if task.max_retries is None else task.max_retries
+    for place, attempt in enumerate(attempts):
+        seconds = held_s(attempt, now)
+        if attempt.state is not AttemptState.FAILED:
+            if attempt.state is not AttemptState.COMPLETED:
+                seconds = max(seconds, estimate_s)
+            found.append(Try(seconds, None))
+            continue
+        reason = attempt.reason or Reason.ERROR
+        failures += reason is not Reason.WORKER_LOST
+        is_last = place == len(attempts) - 1
+        if is_last and group.strategy is Strategy.RETRY_FAILED and failures <= most:
+            reason = Reason.REJECTED  # it was not tried again, so it is not in the replay
+        found.append(Try(seconds, reason))
+    return found
+
+
+def _backoffs(by_task: Mapping[str, Sequence[AttemptRecord]], now: float) -> list[float]:
+    """How far each backoff was spread, 0 to 1, in the order of the failures."""
+    found = []
+    for attempts in by_task.values():
+        failures = 0
+        for attempt, following in pairwise(attempts):
+            if attempt.state is not AttemptState.FAILED or attempt.reason is Reason.WORKER_LOST:
+                continue
+            failures += 1
+            ended = now if attempt.released_at is None else attempt.released_at
+            waited = max(0.0, following.dispatched_at - ended)
+            spread = waited / backoff_s(failures, 0.5) - 0.5
+            found.append((ended, min(1.0, max(0.0, spread))))
+    return [spread for _, spread in sorted(found)]
+
+
+# ---------------------------------------------------------------- the end of a running execution
+
+
+def expected_end(
+    group: Group,
+    progress: ExecutionProgress,
+    actual_s: Mapping[str, float],
+    *,
+    limits: Mapping[LimitKey, int],
+    now: float,
+    worker_slots: int | None = None,
+) -> float:
+    """When a running execution will end, in the time that `now` is in.
+
+    `actual_s`: run times of the tasks completed so far; where these were faster or slower than
+    estimated, so are the rest taken to be. Raises `SimulationStalled` where something is closed.
+    """
+    group = with_estimates(group, estimates(group, actual_s))
+    pace = _pace(group, actual_s)
+    durations = {}
+    for task in group.tasks:
+        assert task.duration_s is not None
+        durations[task.id] = task.duration_s * pace
+        live = progress.tasks[task.id].live if task.id in progress.tasks else None
+        if live is not None:
+            began = live.dispatched_at if live.started_at is None else live.started_at
+            if now - began > durations[task.id]:
+                durations[task.id] = (now - began) * OVERDUE
+    workers = None if worker_slots is None else _workers(progress, worker_slots)
+    found = simulate_from(
+        group, progress, limits=limits, now=now, durations=durations, workers=workers
+    )
+    return found.finished_at
+
+
+def _pace(group: Group, actual_s: Mapping[str, float]) -> float:
+    """Real over estimated run time of what is done."""
+    pairs = [
+        (actual_s[task.id], task.duration_s)
+        for task in group.tasks
+        if task.id in actual_s and task.duration_s
+    ]
+    if not pairs:
+        return 1.0
+    return fmean(real for real, _ in pairs) / fmean(estimated for _, estimated in pairs)
+
+
+def _workers(progress: ExecutionProgress, slots: int) -> dict[str, int]:
+    """The slots, on the workers that hold what runs; the rest on an imagined one."""
+    held: dict[str, int] = defaultdict(int)
+    for task in progress.tasks.values():
+        if task.live is not None and task.live.worker and task.state in _LIVE:
+            held[task.live.worker] += 1
+    return {**held, "virtual": max(0, slots - sum(held.values()))}
+
+
+_LIVE: frozenset[TaskState] = frozenset({TaskState.DISPATCHED, TaskState.RUNNING})
