@@ -23,7 +23,6 @@ from executions.scheduling.whatif import expected_end, what_if
 from tests.scheduling.builders import X, group, site, task
 from tests.scheduling.planned import SITE, groups
 
-
 WITHOUT_BACKOFF = [Strategy.CONTINUE_ON_FAILURE, Strategy.FAIL_FAST]
 """A backoff that ended while no slot was free is known only to within that wait."""
 
