@@ -19,6 +19,7 @@ from executions.api import shapes
 from executions.api.pagination import Pages
 from executions.api.parsing import fields
 from executions.api.permissions import require, visible_execution, visible_group
+from executions.reporting.forecast import execution_what_if
 from executions.reporting.report import execution_report, execution_timeline
 from executions.reporting.waits import execution_tasks
 from executions.watching import stories
@@ -238,3 +239,17 @@ def execution_retry_failed(request: Request, public_id: str) -> Response:
     execution = visible_execution(request, public_id)
     require(request, "change_execution")
     return _created(services.execution_retry_failed(execution=execution, user=request.user))
+
+
+@extend_schema(
+    operation_id="execution_what_if",
+    request=shapes.ChangesShape,
+    responses={200: OpenApiTypes.OBJECT, 400: shapes.ProblemShape, 409: shapes.ProblemShape},
+)
+@api_view(["POST"])
+def execution_what_if_view(request: Request, public_id: str) -> Response:
+    """What the run would have taken under other limits; changes nothing."""
+    execution = visible_execution(request, public_id)
+    changes = shapes.ChangesShape(data=request.data)
+    changes.is_valid(raise_exception=True)
+    return Response(execution_what_if(execution, changes.validated_data["set"]).as_json())

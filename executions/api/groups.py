@@ -17,6 +17,7 @@ from executions.api import shapes
 from executions.api.pagination import Pages
 from executions.api.parsing import fields
 from executions.api.permissions import require, visible_group
+from executions.reporting.forecast import group_plan
 
 READ_ONLY = ("id", "owner", "created_at", "updated_at")
 """What an answer says beside the spec; ignored when it comes back."""
@@ -75,6 +76,27 @@ def group_detail(request: Request, key: str) -> Response:
         given = {**specs.plain(services.spec_of(group)), **given}
     group = services.group_save(spec=_spec(given), user=request.user, group=group)
     return Response(_told(group))
+
+
+@extend_schema(
+    methods=["GET"],
+    operation_id="task_group_plan",
+    responses={200: OpenApiTypes.OBJECT, 400: shapes.ProblemShape},
+)
+@extend_schema(
+    methods=["POST"],
+    operation_id="task_group_plan_if",
+    request=shapes.ChangesShape,
+    responses={200: OpenApiTypes.OBJECT, 400: shapes.ProblemShape},
+)
+@api_view(["GET", "POST"])
+def group_plan_view(request: Request, key: str) -> Response:
+    """Groups, forecast, bounds, advice under today's limits; POST: under other ones."""
+    group = visible_group(request, key)
+    changes = shapes.ChangesShape(data=request.data if request.method == "POST" else {})
+    changes.is_valid(raise_exception=True)
+    plan = group_plan(services.spec_of(group), group=group, changes=changes.validated_data["set"])
+    return Response(plan.as_json())
 
 
 def _spec(data: dict[str, Any]) -> specs.TaskGroupSpec:

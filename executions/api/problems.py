@@ -12,12 +12,16 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from executions import exports, services, specs
+from executions.reporting.forecast import TooLargeError
+from executions.scheduling.simulation import SimulationStalled
 
 PROBLEM_TYPE = "application/problem+json"
 
 STATUS_OF: dict[type[Exception], int] = {
     specs.SpecInvalidError: status.HTTP_400_BAD_REQUEST,
     exports.UnknownFormatError: status.HTTP_400_BAD_REQUEST,
+    TooLargeError: status.HTTP_400_BAD_REQUEST,
+    SimulationStalled: status.HTTP_409_CONFLICT,
     services.IdempotencyConflictError: status.HTTP_409_CONFLICT,
     services.NothingToRetryError: status.HTTP_409_CONFLICT,
     services.NotAllowedNowError: status.HTTP_409_CONFLICT,

@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from executions.scheduling.model import ExecutionState, Outcome, TaskState
+from executions.scheduling.conditions import BadLimitPath, limit_at
+from executions.scheduling.model import ExecutionState, LimitKey, Outcome, TaskState
 
 
 class ExecutionShape(serializers.Serializer[Any]):
@@ -136,6 +137,21 @@ class LimitChangeShape(serializers.Serializer[Any]):
 
     maximum = serializers.IntegerField(min_value=0, max_value=1_000_000)
     reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=100)
+
+
+class ChangesShape(serializers.Serializer[Any]):
+    """Limits as they might be, by `max_concurrency`, `workers`, `team.NAME`, `resource.NAME`."""
+
+    set = serializers.DictField(
+        child=serializers.IntegerField(min_value=0, max_value=1_000_000), required=False, default={}
+    )
+
+    def validate_set(self, value: dict[str, int]) -> dict[LimitKey, int]:
+        """By the limit each path means."""
+        try:
+            return {limit_at(path): number for path, number in value.items()}
+        except BadLimitPath as error:
+            raise serializers.ValidationError(f"{error}: {BadLimitPath.__doc__}") from None
 
 
 class ClaimShape(serializers.Serializer[Any]):

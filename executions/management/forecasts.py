@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from executions.scheduling.bounds import lower_bound
-from executions.scheduling.graph import estimated_s
-from executions.scheduling.model import LimitKey
-from executions.scheduling.simulation import simulate
+from executions.models.snapshots import site_limits
+from executions.scheduling.bounds import bounds
+from executions.scheduling.conditions import Conditions
+from executions.scheduling.estimates import estimates, with_estimates
+from executions.scheduling.model import LimitKey, LimitKind, limit_key
+from executions.scheduling.planning import schedule_json
 from executions.specs import TaskGroupSpec, group_of
 
-WORKER = "worker"
+ROWS_SHOWN = 20
 
 
-def simulated(
-    spec: TaskGroupSpec, limits: Mapping[LimitKey, int], workers: int | None
-) -> dict[str, Any]:
-    """The schedule of a virtual run, in seconds from 0."""
+def simulated(spec: TaskGroupSpec, changes: Mapping[LimitKey, int]) -> dict[str, Any]:
+    """The schedule of a virtual run, in seconds from 0. Raises SimulationStalled."""
     group = group_of(spec)
-    result = simulate(group, limits=limits, workers={WORKER: workers} if workers else None)
-    durations = {task.id: estimated_s(task) for task in group.tasks}
+    durations = estimates(group)
+    made = {limit_key(LimitKind.RESOURCE, n): r.capacity for n, r in spec.resources.items()}
+    conditions = Conditions(with_estimates(group, durations), {**made, **site_limits()})
+    conditions = conditions.with_limits(changes)
+    result = conditions.run()
+    seconds = {id_: found.seconds for id_, found in durations.items()}
+    bound = bounds(conditions.group, seconds, conditions.capacities())[0]
     return {
         "makespan_s": result.makespan_s,
-        "lower_bound_s": lower_bound(group, durations, limits, workers).seconds,
-        "schedule": [
-            {
-                "id": row.id,
-                "started_at": row.started_at,
-                "finished_at": row.finished_at,
-                "status": row.status.value,
-            }
-            for row in result.schedule
-        ],
+        "lower_bound_s": bound.seconds,
+        "schedule": schedule_json(result.schedule),
     }
 
 
@@ -52,3 +49,45 @@ def simulation_words(forecast: Mapping[str, Any]) -> str:
     )
     header = f"{'task':<{width}}  {'start s':>10}  {'end s':>10}  status"
     return "\n".join((headline, header, *lines))
+
+
+def plan_words(plan: Mapping[str, Any]) -> str:
+    """A plan as lines."""
+    return "\n".join(_plan_lines(plan))
+
+
+def _plan_lines(plan: Mapping[str, Any]) -> Iterator[str]:
+    makespan = plan["forecast"]["makespan_s"]
+    told = "cannot end: something it needs is closed" if makespan is None else f"{makespan:.1f} s"
+    yield f"forecast {told}, no schedule can beat {plan['lower_bound_s']:.1f} s"
+    yield f"{plan['speedup_factor']} times as fast as one after another"
+    yield f"binding: {plan['binding']['limit']}"
+    yield f"critical path: {' → '.join(_some(plan['critical_path']))}"
+    yield f"durations from: {', '.join(f'{k} {n}' for k, n in plan['duration_sources'].items())}"
+    for number, group in enumerate(plan["groups"][:ROWS_SHOWN], 1):
+        yield (
+            f"group {number}: {', '.join(_some(group['tasks']))} "
+            f"(speed-up {group['estimated_speedup']})"
+        )
+    if len(plan["groups"]) > ROWS_SHOWN:
+        yield f"and {len(plan['groups']) - ROWS_SHOWN} more groups"
+    for finding in plan["lint"]:
+        yield f"note: {finding['message']}"
+    for advice in plan["advice"]:
+        yield f"advice: {advice['text']}"
+
+
+def _some(names: list[str]) -> list[str]:
+    more = len(names) - ROWS_SHOWN
+    return [*names[:ROWS_SHOWN], f"and {more} more"] if more > 0 else names
+
+
+def what_if_words(found: Mapping[str, Any]) -> str:
+    """The answer to a what-if as lines."""
+    real = "" if found["real_s"] is None else f" (really {found['real_s']:.1f} s)"
+    lines = [f"{change['limit']}: {change['from']} → {change['to']}" for change in found["changes"]]
+    lines.append(
+        f"{found['replayed_s']:.1f} s{real} would become {found['makespan_s']:.1f} s: "
+        f"{found['saves_s']:.1f} s saved"
+    )
+    return "\n".join(lines)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ from executions import specs
 from executions.models import Execution
 from executions.models.runs import EXECUTION_ID_PREFIX
 from executions.models.snapshots import site_limits
-from executions.scheduling.model import LimitKey, LimitKind, limit_key
+from executions.scheduling.conditions import BadLimitPath, limit_at
+from executions.scheduling.model import WORKERS, LimitKey
+from executions.scheduling.needs import MAX_CONCURRENCY
 
 BAD_INPUT = 2
 FORMATS: Mapping[str, specs.SpecFormat] = {
@@ -30,34 +31,21 @@ def bad_input(message: str) -> CommandError:
     return CommandError(message, returncode=BAD_INPUT)
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
-    """`--set`: the group's own fields, and limits of the site as they would be."""
-
-    max_concurrency: int | None = None
-    limits: Mapping[LimitKey, int] = field(default_factory=dict)
-    workers: int | None = None
-
-
-def overrides_of(texts: Iterable[str]) -> Overrides:
-    """From `max_concurrency=8`, `team.dev_team=12`, `resource.db=2`, `workers=4`."""
-    own: dict[str, int] = {}
-    limits: dict[LimitKey, int] = {}
+def changes_of(texts: Iterable[str]) -> dict[LimitKey, int]:
+    """From `--set max_concurrency=8`, `team.dev_team=12`, `resource.db=2`, `workers=4`."""
+    found: dict[LimitKey, int] = {}
     for text in texts:
         name, _, value = text.partition("=")
         if not (value.isascii() and value.isdigit() and len(value) < 10):  # noqa: PLR2004 (fits every database)
             raise bad_input(f"--set {text}: what follows '=' must be a whole number")
-        kind, dot, limit = name.partition(".")
-        if name in ("max_concurrency", "workers"):
-            own[name] = int(value)
-            if own[name] < 1:
-                raise bad_input(f"--set {text}: must be at least 1")
-        elif dot and kind in set(LimitKind) and limit:
-            limits[limit_key(LimitKind(kind), limit)] = int(value)
-        else:
-            kinds = ", ".join(f"{k}.NAME" for k in LimitKind)
-            raise bad_input(f"--set {text}: name max_concurrency, workers, {kinds}")
-    return Overrides(own.get("max_concurrency"), limits, own.get("workers"))
+        try:
+            key = limit_at(name)
+        except BadLimitPath:
+            raise bad_input(f"--set {text}: {BadLimitPath.__doc__}") from None
+        if key in (MAX_CONCURRENCY, WORKERS) and int(value) < 1:
+            raise bad_input(f"--set {text}: must be at least 1")
+        found[key] = int(value)
+    return found
 
 
 def text_of(path: str) -> bytes:
@@ -85,16 +73,10 @@ def spec_given(path: str, *, site: specs.SiteLimits, check_payload: Any) -> spec
         raise bad_input("\n".join(f"{path}: {fault}" for fault in error.faults)) from None
 
 
-def spec_to_forecast(
-    path: str, overrides: Overrides
-) -> tuple[specs.TaskGroupSpec, dict[LimitKey, int]]:
-    """A spec nothing of which is run, so that its runners do not matter; and the limits."""
-    site = {**site_limits(), **overrides.limits}
-    spec = spec_given(path, site=site, check_payload=lambda _runner, _payload: [])
-    made = {limit_key(LimitKind.RESOURCE, n): r.capacity for n, r in spec.resources.items()}
-    if overrides.max_concurrency is not None:
-        spec = spec.model_copy(update={"max_concurrency": overrides.max_concurrency})
-    return spec, {**made, **site}
+def spec_to_forecast(path: str, changes: Mapping[LimitKey, int]) -> specs.TaskGroupSpec:
+    """A spec of which nothing is run, so that its runners do not matter."""
+    site = {**site_limits(), **changes}
+    return spec_given(path, site=site, check_payload=lambda _runner, _payload: [])
 
 
 def execution_given(public_id: str) -> Execution:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from executions.models import Attempt, Execution, TaskRun
 from executions.models.snapshots import group_of, site_limits
 from executions.scheduling.figures import AttemptRecord, Figures, figures
-from executions.scheduling.model import AttemptState
+from executions.scheduling.model import AttemptState, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +38,22 @@ def execution_figures(log: ExecutionLog) -> Figures:
     end = execution.completed_at or timezone.now()
     return figures(
         group_of(execution, log.task_runs),
-        [
-            _record(row.task_id, attempt)
-            for row in log.task_runs
-            for attempt in log.attempts.get(row.pk, ())
-        ],
+        attempt_records(log),
         started_at=(execution.started_at or end).timestamp(),
         completed_at=end.timestamp(),
         limits=site_limits(),
         alone=execution.alone,
         waited=execution.waited,
     )
+
+
+def attempt_records(log: ExecutionLog) -> list[AttemptRecord]:
+    """Every attempt as the figures want it, in the order of the group."""
+    return [
+        _record(row.task_id, attempt)
+        for row in log.task_runs
+        for attempt in log.attempts.get(row.pk, ())
+    ]
 
 
 def _record(task: str, attempt: Attempt) -> AttemptRecord:
@@ -60,6 +65,7 @@ def _record(task: str, attempt: Attempt) -> AttemptRecord:
         finished_at=seconds(attempt.finished_at),
         released_at=seconds(attempt.released_at),
         state=AttemptState(attempt.state),
+        reason=Reason(attempt.reason) if attempt.reason else None,
     )
 
 

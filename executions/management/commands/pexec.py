@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -23,14 +24,16 @@ from executions import exports, services
 from executions.management import forecasts, watch
 from executions.management.given import (
     bad_input,
+    changes_of,
     execution_given,
-    overrides_of,
     spec_given,
     spec_to_forecast,
 )
 from executions.management.site import LOCAL_RUNNERS, embedded, is_working
-from executions.models import Execution
+from executions.models import Execution, TaskGroup
+from executions.reporting.forecast import execution_what_if, group_plan
 from executions.reporting.report import execution_report
+from executions.scheduling.simulation import SimulationStalled
 from executions.specs import SpecInvalidError
 
 
@@ -43,12 +46,17 @@ class Command(BaseCommand):
         """The subcommands."""
         verbs = parser.add_subparsers(dest="verb", required=True)
         for verb, words in (
+            ("plan", "parallelizable groups, forecast, lower bound, what binds"),
             ("simulate", "run the scheduler on a virtual clock from the tasks' duration_s"),
         ):
             forecast = verbs.add_parser(verb, help=words)
             forecast.add_argument("spec", metavar="SPEC")
             forecast.add_argument("--json", action="store_true")
             forecast.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER")
+        what_if = verbs.add_parser("what-if", help="a run again under other limits")
+        what_if.add_argument("id", metavar="ID")
+        what_if.add_argument("--json", action="store_true")
+        what_if.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER")
         run = verbs.add_parser("run", help="submit, show progress, print the summary")
         run.add_argument("spec", metavar="SPEC")
         run.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -72,10 +80,25 @@ class Command(BaseCommand):
 
     def do_simulate(self, *, spec: str, set: list[str], json: bool, **_: Any) -> None:  # noqa: A002 (options' names)
         """A schedule on a virtual clock."""
-        overrides = overrides_of(set)
-        found, limits = spec_to_forecast(spec, overrides)
-        forecast = forecasts.simulated(found, limits, overrides.workers)
+        changes = changes_of(set)
+        with _stalls_told():
+            forecast = forecasts.simulated(spec_to_forecast(spec, changes), changes)
         self.stdout.write(_json(forecast) if json else forecasts.simulation_words(forecast))
+
+    def do_plan(self, *, spec: str, set: list[str], json: bool, **_: Any) -> None:  # noqa: A002 (options' names)
+        """What is known of a group before it runs."""
+        changes = changes_of(set)
+        found = spec_to_forecast(spec, changes)
+        group = TaskGroup.objects.filter(name=found.name).first()
+        plan = group_plan(found, group=group, changes=changes, tasks_limit=None).as_json()
+        self.stdout.write(_json(plan) if json else forecasts.plan_words(plan))
+
+    def do_what_if(self, *, id: str, set: list[str], json: bool, **_: Any) -> None:  # noqa: A002 (options' names)
+        """A run again under other limits."""
+        changes = changes_of(set)
+        with _stalls_told():
+            found = execution_what_if(execution_given(id), changes, tasks_limit=None).as_json()
+        self.stdout.write(_json(found) if json else forecasts.what_if_words(found))
 
     def do_run(self, *, spec: str, json: bool, user: str | None, **_: Any) -> None:
         """Submit and follow."""
@@ -122,6 +145,15 @@ class Command(BaseCommand):
         except SpecInvalidError as error:
             raise bad_input(str(error)) from None
         self.stdout.write(execution.public_id)
+
+
+@contextlib.contextmanager
+def _stalls_told() -> Iterator[None]:
+    """What cannot end under these limits is the asker's to change."""
+    try:
+        yield
+    except SimulationStalled as error:
+        raise bad_input(f"it would never end: {error}") from None
 
 
 def _json(data: Any) -> str:

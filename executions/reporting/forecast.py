@@ -1,0 +1,108 @@
+"""Forecasts of stored groups and executions: under today's limits, or under others.
+
+Decided by the same Machine as the real runs; see scheduling/planning.py and whatif.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+from typing import Final
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from executions.models import Execution, TaskGroup, TaskRun, WorkerProcess
+from executions.models.snapshots import group_of, site_limits
+from executions.reporting.log import attempt_records, execution_log
+from executions.scheduling.conditions import Conditions
+from executions.scheduling.model import (
+    ExecutionState,
+    LimitKey,
+    LimitKind,
+    TaskState,
+    limit_key,
+)
+from executions.scheduling.planning import Plan, plan
+from executions.scheduling.whatif import WhatIf, what_if
+from executions.specs import TaskGroupSpec
+from executions.specs import group_of as group_of_spec
+
+TASKS_LIMIT: Final = 20_000
+"""More tasks are not forecast while somebody waits for the answer."""
+HISTORY_RUNS: Final = 20
+
+
+class TooLargeError(Exception):
+    """The group has too many tasks for a forecast while you wait: use the command line."""
+
+
+def worker_slots() -> int | None:
+    """Slots of all workers there are; None: there are none, so forecast as if there were enough."""
+    return WorkerProcess.objects.filter(gone_at=None).aggregate(n=Sum("slots"))["n"] or None
+
+
+def history_s(group: TaskGroup) -> dict[str, float]:
+    """The median run time of each task in the group's recent runs, by task id."""
+    recent = group.executions.order_by("-id").values_list("id", flat=True)[:HISTORY_RUNS]
+    rows = TaskRun.objects.filter(
+        execution__in=list(recent), state=TaskState.COMPLETED, started_at__isnull=False
+    ).values_list("task_id", "started_at", "finished_at")
+    found: dict[str, list[float]] = {}
+    for task_id, started_at, finished_at in rows:
+        if started_at is not None and finished_at is not None:
+            found.setdefault(task_id, []).append((finished_at - started_at).total_seconds())
+    return {task_id: median(seconds) for task_id, seconds in found.items()}
+
+
+def group_plan(
+    spec: TaskGroupSpec,
+    *,
+    group: TaskGroup | None = None,
+    changes: Mapping[LimitKey, int] | None = None,
+    tasks_limit: int | None = TASKS_LIMIT,
+) -> Plan:
+    """The plan of a spec; with `group`, durations are learned from its past runs.
+
+    Raises TooLargeError.
+    """
+    if tasks_limit is not None and len(spec.tasks) > tasks_limit:
+        raise TooLargeError
+    made = {limit_key(LimitKind.RESOURCE, n): r.capacity for n, r in spec.resources.items()}
+    slots = worker_slots()
+    conditions = Conditions(group_of_spec(spec), {**made, **site_limits()}, slots)
+    conditions = conditions.with_limits(changes or {})
+    return plan(
+        conditions.group,
+        limits=conditions.limits,
+        history_s=history_s(group) if group else None,
+        worker_slots=conditions.worker_slots,
+    )
+
+
+def execution_what_if(
+    execution: Execution,
+    changes: Mapping[LimitKey, int],
+    *,
+    tasks_limit: int | None = TASKS_LIMIT,
+) -> WhatIf:
+    """What the execution would have taken under changed limits.
+
+    Raises TooLargeError, SimulationStalled where a change closes what is needed.
+    """
+    if tasks_limit is not None and execution.total > tasks_limit:
+        raise TooLargeError
+    log = execution_log(execution)
+    real_s = None
+    if execution.state == ExecutionState.COMPLETED and execution.started_at:
+        assert execution.completed_at is not None
+        real_s = (execution.completed_at - execution.started_at).total_seconds()
+    return what_if(
+        group_of(execution, log.task_runs),
+        attempt_records(log),
+        limits=site_limits(),
+        changes=changes,
+        now=timezone.now().timestamp(),
+        worker_slots=worker_slots(),
+        real_s=real_s,
+    )

@@ -1,0 +1,74 @@
+"""Plans and what-ifs over REST and on the command line: the same scheduler, nothing started."""
+
+import json
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from executions.models import Command, Execution
+from tests.api.conftest import spec
+from tests.api.records import finished
+
+pytestmark = pytest.mark.django_db
+
+THREE = [{"id": name, "duration_s": 2} for name in "ABC"]
+
+
+@pytest.fixture
+def plan_address(as_author):
+    body = spec(*THREE, max_concurrency=2)
+    return as_author.post("/api/v1/task-groups/", body, format="json")["Location"] + "plan/"
+
+
+def test_a_plan_forecasts_under_todays_limits(as_viewer, plan_address):
+    plan = as_viewer.get(plan_address).json()
+    assert plan["forecast"]["makespan_s"] == 4.0
+    assert plan["lower_bound_s"] == 3.0
+    assert plan["lower_bound_by"] == "max_concurrency"
+    assert plan["durations"]["A"] == {"duration_s": 2.0, "source": "task"}
+    assert sorted(task for group in plan["groups"] for task in group["tasks"]) == ["A", "B", "C"]
+
+
+def test_a_plan_can_be_asked_under_other_limits(as_viewer, plan_address):
+    answer = as_viewer.post(plan_address, {"set": {"max_concurrency": 3}}, format="json")
+    assert answer.json()["forecast"]["makespan_s"] == 2.0
+    assert as_viewer.get(plan_address).json()["forecast"]["makespan_s"] == 4.0
+
+
+@pytest.mark.parametrize(
+    "change", [{"x": 1}, {"team.": 1}, {"max_concurrency": "a"}, {"workers": -1}]
+)
+def test_a_bad_change_is_told_at_its_place(as_viewer, plan_address, change):
+    answer = as_viewer.post(plan_address, {"set": change}, format="json")
+    assert answer.status_code == 400
+    assert answer.json()["faults"][0]["place"].startswith("set")
+
+
+def test_what_if_replays_a_finished_run(as_viewer, author):
+    execution = finished(author)
+    address = f"/api/v1/executions/{execution.public_id}/what-if/"
+    same = as_viewer.post(address).json()
+    assert (same["real_s"], same["replayed_s"], same["makespan_s"]) == (2700.0, 2700.0, 2700.0)
+    one = as_viewer.post(address, {"set": {"max_concurrency": 1}}, format="json").json()
+    assert one["makespan_s"] == 7195.0
+    assert one["changes"] == [{"limit": "max_concurrency", "from": 5, "to": 1}]
+    assert not Command.objects.exists()
+    assert Execution.objects.get().state == "completed"
+
+
+def test_the_command_line_tells_the_same(capsys, author, tmp_path):
+    execution = finished(author)
+    call_command("pexec", "what-if", execution.public_id, "--set", "max_concurrency=1", "--json")
+    assert json.loads(capsys.readouterr().out)["makespan_s"] == 7195.0
+    path = tmp_path / "g.json"
+    path.write_text(json.dumps(spec(*THREE, max_concurrency=2)))
+    call_command("pexec", "plan", str(path))
+    assert capsys.readouterr().out.startswith("forecast 4.0 s, no schedule can beat 3.0 s")
+
+
+def test_what_would_never_end_is_said(tmp_path):
+    path = tmp_path / "g.json"
+    path.write_text(json.dumps(spec({"id": "A", "team": "dev_team"})))
+    with pytest.raises(CommandError, match="would never end"):
+        call_command("pexec", "simulate", str(path), "--set", "team.dev_team=0")
