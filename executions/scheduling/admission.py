@@ -182,15 +182,13 @@ class Admission:
         that seems best.
         """
         while tops:
-            top = heapq.heappop(tops)
-            place, _, limit, execution = top
-            if limit.free <= 0:
-                continue
+            place, _, limit, execution = heapq.heappop(tops)
             heap = limit.watched[execution]
-            demand = self._top(execution, heap, limit)
-            if demand is None:
+            order = place[3]
+            if limit.free <= 0 or not heap or heap[0] != order:
                 continue
-            if self._place(demand) != place:
+            demand = execution.by_order[order].demand
+            if self._executions > 1 and self._place(demand) != place:
                 self._list_top(tops, limit, execution)
                 continue
             heapq.heappop(heap)
@@ -200,11 +198,15 @@ class Admission:
         return None
 
     def _list_top(self, tops: list[_Top], limit: Limit, execution: ExecutionRun) -> None:
-        """List the first demand of the execution that watches the limit, if there is one."""
-        demand = self._top(execution, limit.watched[execution], limit)
-        if demand is not None:
-            self._listed += 1
-            heapq.heappush(tops, (self._place(demand), self._listed, limit, execution))
+        """List the first demand that watches the limit with the head it is kept under."""
+        heap = limit.watched[execution]
+        while heap:
+            demand = execution.by_order[heap[0]].demand
+            if demand.watching is limit and demand.queue and demand.queue[0] == heap[0]:
+                self._listed += 1
+                heapq.heappush(tops, (self._place(demand), self._listed, limit, execution))
+                return
+            heapq.heappop(heap)
 
     def _place(self, demand: Demand) -> tuple[int, int, int, int]:
         """Priority, then the smaller share, then the earlier execution, then its own order."""
@@ -213,17 +215,6 @@ class Admission:
             return (0, 0, 0, order)
         execution = demand.execution
         return (-execution.by_order[order].priority, self._share(demand), execution.seq, order)
-
-    @staticmethod
-    def _top(execution: ExecutionRun, heap: list[int], limit: Limit) -> Demand | None:
-        """The first demand that still watches the limit with the head it is listed under."""
-        while heap:
-            order = heap[0]
-            demand = execution.by_order[order].demand
-            if demand.watching is limit and demand.queue and demand.queue[0] == order:
-                return demand
-            heapq.heappop(heap)
-        return None
 
     def _share(self, demand: Demand) -> int:
         """How much its execution holds of the scarcest site limit that it needs."""

@@ -6,7 +6,6 @@ live attempts hold and can be counted again from them.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -160,70 +159,49 @@ class WorkerPool(Limit):
     fewer than it holds, make room for nobody.
     """
 
-    __slots__ = ("_by_free", "_workers")
+    __slots__ = ("_slots", "_used")
 
     def __init__(self) -> None:
         """No worker is known yet."""
         super().__init__(WORKERS)
-        self._workers: dict[str, _Worker] = {}
-        self._by_free: list[tuple[int, str]] = []
+        self._slots: dict[str, int] = {}
+        self._used: dict[str, int] = {}
 
     def replace(self, slots: Mapping[str, int]) -> None:
         """Take over which workers accept work, and how much each."""
-        for name in list(self._workers):
-            worker = self._workers[name]
-            worker.slots = 0
-            if not worker.used and name not in slots:
-                del self._workers[name]
-        for name, count in slots.items():
-            self._worker(name).slots = count
-        free = {name: max(0, w.slots - w.used) for name, w in self._workers.items()}
-        self.resize(self.used + sum(free.values()))
-        self._by_free = [(-count, name) for name, count in free.items() if count]
-        heapq.heapify(self._by_free)
+        self._slots = dict(slots)
+        self.resize(self.used + self.counted_free())
 
     def choose(self) -> str:
         """The worker with most free slots; by name among equals. Asked only where one is free."""
-        while True:
-            free, name = self._by_free[0]
-            worker = self._workers.get(name)
-            if worker is not None and worker.slots - worker.used == -free:
-                return name
-            heapq.heappop(self._by_free)
+        used = self._used
+        if len(self._slots) == 1:
+            return next(iter(self._slots))
+        return min((used.get(name, 0) - n, name) for name, n in self._slots.items())[1]
 
     def occupy(self, name: str) -> None:
         """An attempt goes to the worker; `take` has counted it."""
-        worker = self._worker(name)
-        worker.used += 1
-        if worker.used > worker.slots:
+        used = self._used[name] = self._used.get(name, 0) + 1
+        if used > self._slots.get(name, 0):
             self.resize(self.max + 1)
-        self._offer(name, worker)
 
     def vacate(self, name: str) -> None:
         """An attempt on the worker ended; `release` has counted it."""
-        worker = self._workers[name]
-        if worker.used > worker.slots:
+        used = self._used[name]
+        if used > self._slots.get(name, 0):
             self.resize(self.max - 1)
-        worker.used -= 1
-        self._offer(name, worker)
-        if not worker.used and not worker.slots:
-            del self._workers[name]
+        if used > 1:
+            self._used[name] = used - 1
+        else:
+            del self._used[name]
 
     def usage(self) -> tuple[int, int]:
         """Slots used and slots of the workers that are there."""
-        return (self.used, sum(worker.slots for worker in self._workers.values()))
+        return (self.used, sum(self._slots.values()))
 
     def counted_free(self) -> int:
         """Free slots, counted worker by worker."""
-        return sum(max(0, w.slots - w.used) for w in self._workers.values())
-
-    def _worker(self, name: str) -> _Worker:
-        return self._workers.setdefault(name, _Worker())
-
-    def _offer(self, name: str, worker: _Worker) -> None:
-        free = worker.slots - worker.used
-        if free > 0:
-            heapq.heappush(self._by_free, (-free, name))
+        return sum(max(0, n - self._used.get(name, 0)) for name, n in self._slots.items())
 
 
 class Capacity:

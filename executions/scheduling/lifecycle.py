@@ -170,10 +170,10 @@ class Lifecycle:
         counts[start] -= 1
         counts[finish] = counts.get(finish, 0) + 1
         run.state = finish
-        attempt = run.attempts + (finish is TaskState.DISPATCHED)
+        attempt = run.attempts
         change(self, run, wish)
         run.since = self.now
-        left_wait = start is TaskState.QUEUED or start is TaskState.RETRYING
+        left_wait = start in WAITING_STATES
         self.transitions.append(
             Transition(
                 execution.id,
@@ -181,7 +181,7 @@ class Lifecycle:
                 start,
                 finish,
                 self.now,
-                attempt if wish.attempt_state is not None else 0,
+                max(attempt, run.attempts) if wish.attempt_state is not None else 0,
                 wish.attempt_state,
                 wish.started_at,
                 wish.finished_at,
@@ -489,6 +489,7 @@ def deadline(run: TaskRun) -> float:
     return (run.dispatched_at if run.started_at is None else run.started_at) + timeout_s
 
 
+WAITING_STATES: Final = frozenset({TaskState.QUEUED, TaskState.RETRYING})
 NEXT_STATE: Final = {
     policy.Next.QUEUE: TaskState.QUEUED,
     policy.Next.RETRY: TaskState.RETRYING,
