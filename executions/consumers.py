@@ -19,6 +19,8 @@ from executions.watching import rows, stories, uses
 RECHECK_S = 30.0
 MESSAGE_LIMIT_BYTES = 4096
 SEND_LIMIT_S = 10.0
+UNSEEN_LIMIT_BYTES = 32 * 1024 * 1024
+"""What may be under way to a client that does not say `seen`; its machine does not read."""
 RESYNC_EVERY_S = 0.5
 
 NOT_SIGNED_IN = 4401
@@ -39,6 +41,7 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         """Let in who may see it; join first, then read, so that nothing falls in between."""
         self._recheck: asyncio.Task[None] | None = None
         self._resynced_at = float("-inf")
+        self._unseen = 0
         await self.accept()
         if not self.scope["user"].is_authenticated:
             await self.close(NOT_SIGNED_IN)
@@ -72,7 +75,7 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
             return
         try:
             message = json.loads(text_data)
-        except ValueError:
+        except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):
             await self.close(UNSUPPORTED)
@@ -80,8 +83,10 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         await self.answer(message)
 
     async def answer(self, message: dict[str, Any]) -> None:
-        """`resync` gets a snapshot, not more often than needed; the rest is ignored."""
-        if message.get("type") == "resync":
+        """`resync` gets a snapshot, not more often than needed; `seen` says that all was read."""
+        if message.get("type") == "seen":
+            self._unseen = 0
+        elif message.get("type") == "resync":
             pause = self._resynced_at + RESYNC_EVERY_S - time.monotonic()
             if pause > 0:
                 await asyncio.sleep(pause)
@@ -90,7 +95,15 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
 
     async def frame(self, event: dict[str, Any]) -> None:
         """Hand on what the dispatcher sent."""
-        await self.send_in_time(event["text"])
+        await self.hand_on(event["text"])
+
+    async def hand_on(self, text: str) -> None:
+        """Send, unless too much is under way already."""
+        self._unseen += len(text)
+        if self._unseen > UNSEEN_LIMIT_BYTES:
+            await self.close(TOO_SLOW)
+        else:
+            await self.send_in_time(text)
 
     async def send_in_time(self, text: str) -> None:
         """Send, or close a client that does not read: it is not buffered for."""
@@ -209,7 +222,7 @@ class DashboardConsumer(WatchConsumer):
         frame["executions"] = {
             key: fields for key, fields in frame["executions"].items() if self.known[int(key)]
         }
-        await self.send_in_time(frames.encoded(frame))
+        await self.hand_on(frames.encoded(frame))
 
     def _learn(self, keys: list[int]) -> None:
         visible = selectors.executions_visible_among(self.user, keys)

@@ -24,6 +24,7 @@ from executions.scheduling.model import (
 )
 
 RECENT_FINISHED = 30
+KEY_DIGITS = 18
 EXECUTION_STATES = tuple(state.value for state in ExecutionState)
 TASK_STATES = tuple(state.value for state in TaskState)
 
@@ -35,6 +36,8 @@ def user_fresh(pk: int) -> Any | None:
 
 def groups_visible_to(user: Any) -> QuerySet[TaskGroup]:
     """Task groups the user may see: those of no team, of their teams, and their own."""
+    if not user.has_perm("executions.view_taskgroup"):
+        return TaskGroup.objects.none()
     if user.is_superuser:
         return TaskGroup.objects.all()
     mine = TaskGroup.objects.filter(
@@ -45,6 +48,8 @@ def groups_visible_to(user: Any) -> QuerySet[TaskGroup]:
 
 def executions_visible_to(user: Any) -> QuerySet[Execution]:
     """Executions of the groups the user may see, and their own."""
+    if not user.has_perm("executions.view_execution"):
+        return Execution.objects.none()
     if user.is_superuser:
         return Execution.objects.all()
     return Execution.objects.filter(
@@ -52,15 +57,21 @@ def executions_visible_to(user: Any) -> QuerySet[Execution]:
     )
 
 
+def _key(text: str) -> int | None:
+    """A number that fits a key; None for any other text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= KEY_DIGITS else None
+
+
 def execution_find(user: Any, public_id: str) -> Execution | None:
     """The execution with this public id, if there is one the user may see."""
     number = public_id.removeprefix(EXECUTION_ID_PREFIX)
-    if number == public_id or not number.isascii() or not number.isdigit() or len(number) > 18:  # noqa: PLR2004 (a BIGINT's digits)
+    key = _key(number)
+    if number == public_id or key is None:
         return None
     return (
         executions_visible_to(user)
         .select_related("group", "submitted_by", "parent")
-        .filter(pk=int(number))
+        .filter(pk=key)
         .first()
     )
 
@@ -92,20 +103,20 @@ def execution_figures(user: Any) -> dict[str, int]:
     }
 
 
-def executions_filtered(user: Any, filters: Mapping[str, str]) -> QuerySet[Execution]:
+def executions_filtered(user: Any, asked: Mapping[str, str]) -> QuerySet[Execution]:
     """Executions by state (several with commas; `open`), group, owner, words, since."""
+    filters = {name: value.replace("\0", "") for name, value in asked.items()}
     found = executions_visible_to(user).select_related("group", "submitted_by").order_by("-pk")
     if state := filters.get("state"):
         wanted = sorted(OPEN_EXECUTION_STATES) if state == "open" else state.split(",")
         found = found.filter(state__in=wanted)
-    if filters.get("group", "").isdigit():
-        found = found.filter(group_id=int(filters["group"]))
+    if group := filters.get("group"):
+        found = found.filter(group_id=_key(group))
     if owner := filters.get("owner"):
         found = found.filter(submitted_by__username=owner)
     if words := filters.get("q", "").strip():
-        number = words.upper().removeprefix(EXECUTION_ID_PREFIX)
-        by_id = Q(pk=int(number)) if number.isascii() and number.isdigit() else Q(pk=None)
-        found = found.filter(Q(name__icontains=words) | by_id)
+        key = _key(words.upper().removeprefix(EXECUTION_ID_PREFIX))
+        found = found.filter(Q(name__icontains=words) | Q(pk=key))
     if filters.get("today"):
         found = found.filter(completed_at__gte=_midnight())
     return found
@@ -115,8 +126,8 @@ def task_runs_filtered(execution: Execution, *, state: str, words: str) -> Query
     """Task runs of an execution by state (several with commas) and words, in order."""
     found = TaskRun.objects.filter(execution=execution).order_by("position")
     if state:
-        found = found.filter(state__in=state.split(","))
-    if words:
+        found = found.filter(state__in=state.replace("\0", "").split(","))
+    if words := words.replace("\0", ""):
         found = found.filter(Q(task_id__icontains=words) | Q(title__icontains=words))
     return found
 

@@ -19,6 +19,7 @@
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 const RESYNC_PATIENCE_MS = 5_000;
+const SEEN_EVERY_CHARS = 1_000_000;
 const REFUSALS = new Set([4401, 4403, 4404]);
 
 /**
@@ -41,6 +42,7 @@ export class LiveConnection {
     this._tries = 0;
     this._isAwaitingSnapshot = false;
     this._isClosed = false;
+    this._unsaid = 0;
     /** @type {WebSocket | null} */
     this._socket = null;
     /** @type {Set<(frame: any) => void>} */
@@ -97,6 +99,11 @@ export class LiveConnection {
   _received(socket, text) {
     if (socket !== this._socket) {
       return;
+    }
+    this._unsaid += text.length;
+    if (this._unsaid > SEEN_EVERY_CHARS) {
+      this._unsaid = 0;
+      this.send({ type: "seen" });
     }
     const frame = JSON.parse(text);
     if (frame.type === "snapshot") {
