@@ -236,7 +236,10 @@ class Dispatch:
 
 @dataclass(frozen=True, slots=True)
 class StopAttempt:
-    """End the attempt's work; its end comes back as an event."""
+    """End the attempt's work; its end comes back as an event.
+
+    Work outside the workers ends at once, without this: its transition to CANCELLED says so.
+    """
 
     execution: str
     task: str
