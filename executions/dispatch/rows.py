@@ -60,8 +60,19 @@ class Table:
             return
         columns = tuple(self._defaults)
         names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
+        absent = {column: self._value(column, value) for column, value in self._defaults.items()}
+        adapted = self._times | self._json
+        plain = [(column, column not in adapted) for column in columns]
         values = [
-            tuple(self._value(c, v) for c, v in {**self._defaults, **row}.items()) for row in rows
+            tuple(
+                absent[column]
+                if column not in row
+                else row[column]
+                if is_plain
+                else self._value(column, row[column])
+                for column, is_plain in plain
+            )
+            for row in rows
         ]
         self._many(f"INSERT INTO {self._name} ({names}) VALUES ({marks})", values)  # noqa: S608
 

@@ -14,6 +14,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from executions.dispatch import bus
+from executions.dispatch.rows import Row, Table
 from executions.models import Execution, TaskGroup, TaskRun
 from executions.scheduling.graph import demand_numbers
 from executions.scheduling.model import (
@@ -25,7 +26,6 @@ from executions.scheduling.model import (
 from executions.services.groups import make_resources, may_define, spec_check, spec_of
 from executions.specs import TaskGroupSpec, TaskSpec, group_of, plain
 
-BATCH = 500
 HISTORY_RUNS = 20
 """How many past executions of a group its tasks' durations are learned from."""
 TRIES = 100
@@ -81,9 +81,9 @@ def execution_submit(
                 execution.idempotency_key = idempotency_key or None
                 execution.request_digest = digest
                 rows = _task_runs(execution, spec, group)
-                execution.counts = dict(Counter(row.state for row in rows))
+                execution.counts = dict(Counter(row["state"] for row in rows))
                 execution.save(force_insert=True)
-                TaskRun.objects.bulk_create(rows, batch_size=BATCH)
+                Table(TaskRun, ("id",)).insert(rows)
                 transaction.on_commit(bus.wake)
         except IntegrityError:  # the millisecond was taken, or the key, by somebody just now
             if idempotency_key and (known := _known(user, idempotency_key, digest)):
@@ -118,32 +118,40 @@ def _new_execution(
     )
 
 
-def _task_runs(execution: Execution, spec: TaskGroupSpec, group: TaskGroup | None) -> list[TaskRun]:
+def _task_runs(execution: Execution, spec: TaskGroupSpec, group: TaskGroup | None) -> list[Row]:
     demands = demand_numbers(group_of(spec))
     durations = Durations(spec, group)
+    since = execution.created_at.timestamp()
     return [
-        TaskRun(
-            execution=execution,
-            position=n,
-            task_id=task.id,
-            title=task.title,
-            runner=task.runner,
-            payload=task.payload,
-            priority=task.priority,
-            team=task.team or "",
-            task_type=task.task_type or "",
-            required_resources=[need.model_dump() for need in task.required_resources],
-            depends_on=list(dict.fromkeys(task.depends_on)),
-            duration_s=durations.of(task)[0],
-            duration_source=durations.of(task)[1],
-            timeout_ms=task.timeout_ms,
-            max_retries=task.max_retries,
-            demand=demands[task.id],
-            state=TaskState.BLOCKED if task.depends_on else TaskState.QUEUED,
-            since=execution.created_at,
-        )
+        _task_run(task, durations)
+        | {
+            "execution_id": execution.pk,
+            "position": n,
+            "demand": demands[task.id],
+            "since": since,
+        }
         for n, task in enumerate(spec.tasks)
     ]
+
+
+def _task_run(task: TaskSpec, durations: Durations) -> Row:
+    duration_s, source = durations.of(task)
+    return {
+        "task_id": task.id,
+        "title": task.title,
+        "runner": task.runner,
+        "payload": task.payload,
+        "priority": task.priority,
+        "team": task.team or "",
+        "task_type": task.task_type or "",
+        "required_resources": [need.model_dump() for need in task.required_resources],
+        "depends_on": list(dict.fromkeys(task.depends_on)),
+        "duration_s": duration_s,
+        "duration_source": source,
+        "timeout_ms": task.timeout_ms,
+        "max_retries": task.max_retries,
+        "state": (TaskState.BLOCKED if task.depends_on else TaskState.QUEUED).value,
+    }
 
 
 class Durations:
