@@ -5,11 +5,12 @@ that limit has something to give. Owns the order of admission; knows nothing of 
 
 Reservations. When a demand's head is looked at in its turn and does not fit, a note is taken of
 how much of each of its limits was given out so far. When it is looked at again and every limit
-that it waits for has since changed hands `TURNOVERS` times over, it reserves those limits: from
-then on, what it needs of them is kept from all that come after it, which those of higher priority
-do not. A limit that does not change hands is never reserved, so nothing stands idle
-for a task that waits for something else that may take days. Reservations are ordered (priority,
-then age) and only an earlier one holds up a later one, so they cannot wait for each other.
+that it waits for has since changed hands `TURNOVERS` times over (16 times for half of a limit,
+64 for a quarter: a small need soon fits by itself), it reserves those limits: from then on, what
+it needs of them is kept from all that come after it, which those of higher priority do not. A
+limit that does not change hands is never reserved, so nothing stands idle for a task that waits
+for something else that may take days. Reservations are ordered (priority, then age) and only an
+earlier one holds up a later one, so they cannot wait for each other.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from executions.scheduling.model import TaskState
 from executions.scheduling.runs import Demand, ExecutionRun, TaskRun
 
 TURNOVERS: Final = 4
+"""Of a limit that is needed whole; times the square of capacity over need."""
 
 _Top = tuple[tuple[int, int, int, int], int, Limit, ExecutionRun]
 """(place, number, limit, execution): the first demand of the execution that watches the limit."""
@@ -299,7 +301,8 @@ def is_passed_over(demand: Demand) -> bool:
     for i, need in enumerate(demand.needs):
         limit, amount, exclusive = need
         if not limit.has_room(amount, exclusive):
-            if seen is None or limit.given - seen[i] < TURNOVERS * limit.max:
+            units = limit.max if exclusive else amount
+            if seen is None or (limit.given - seen[i]) * units**2 < TURNOVERS * limit.max**3:
                 return False
             is_blocked = True
     return is_blocked and can_ever_start(demand)

@@ -170,12 +170,12 @@ def demand_numbers(group: Group, critical: frozenset[str] | None = None) -> dict
 def admission_order(
     group: Group,
     priorities: Mapping[str, int],
-    chains_s: Mapping[str, float],
+    urgencies: Mapping[str, float],
     ranks: Mapping[str, int],
 ) -> list[int]:
     """Positions of the group's tasks in the order in which they want to start.
 
-    Inherited priority, then the plan's rank, then the longest remaining chain, then position.
+    Inherited priority, then the plan's rank, then urgency, then position.
     """
     tasks = group.tasks
     return sorted(
@@ -183,7 +183,7 @@ def admission_order(
         key=lambda i: (
             -priorities[tasks[i].id],
             ranks.get(tasks[i].id, NO_RANK),
-            -chains_s[tasks[i].id],
+            -urgencies[tasks[i].id],
             i,
         ),
     )

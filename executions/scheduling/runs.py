@@ -25,6 +25,7 @@ from executions.scheduling.model import (
     limit_key,
     local_key,
 )
+from executions.scheduling.urgency import urgencies
 
 NOTHING: Mapping[str, float] = {}
 
@@ -195,7 +196,7 @@ class ExecutionRun:
         self.error = progress.error
         self.tasks: dict[str, TaskRun] = {}
         self.by_order: list[TaskRun] = []
-        self.chains_s: Mapping[str, float] = NOTHING
+        self.urgencies: Mapping[str, float] = NOTHING
         self.demands: list[Demand] = []
         self.live: dict[str, TaskRun] = {}
         self.counts: dict[TaskState, int] = {}
@@ -219,7 +220,7 @@ class ExecutionRun:
     def put_in_order(self, ranks: Mapping[str, int]) -> None:
         """Number the task runs by the order in which they want to start."""
         priorities = {run.id: run.priority for run in self.tasks.values()}
-        order = graph.admission_order(self.group, priorities, self.chains_s, ranks)
+        order = graph.admission_order(self.group, priorities, self.urgencies, ranks)
         tasks = self.group.tasks
         self.by_order = [self.tasks[tasks[position].id] for position in order]
         for number, run in enumerate(self.by_order):
@@ -248,7 +249,8 @@ def open_execution(
             _remember(run, remembered)
         _count(execution, run)
     _connect(execution, built)
-    execution.chains_s = graph.remaining_chains_s(built, group.tasks)
+    capacities = {LimitKey(limit.key): limit.max for limit in capacity.limits.values()}
+    execution.urgencies = urgencies(group, built, capacities)
     execution.put_in_order(group.ranks)
     if execution.critical_left:
         execution.critical_phase.resize(0)

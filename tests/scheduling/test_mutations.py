@@ -93,7 +93,7 @@ def test_without_the_rule_its_test_fails(monkeypatch, mutations, test):
 
 
 def test_the_independent_checker_sees_shared_what_is_to_be_alone(monkeypatch):
-    of = group(task("A", needs=(units("db"),)), task("B", needs=(alone("db"),)))
+    of = group(task("A", needs=(units("db"),), priority=60), task("B", needs=(alone("db"),)))
     limits = site(resource_db=2)
     assert not problems(log_of(run(of, limits=limits)), {"PEXEC-0": of}, limits=limits)
     monkeypatch.setattr(Limit, "has_room", only_units_count)

@@ -1,0 +1,68 @@
+"""How early a task wants to start: by the chain of work behind it, and by what that work will hold.
+
+Where tasks need resources, a chain alone misleads: the work behind a task may be held up by a
+scarce resource far longer than the chain is long. There the order is by the chain counted from
+the middle of the task, plus half the time that all work behind it keeps its scarcest resource
+busy. Without resources it is the remaining chain alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from executions.scheduling import graph
+from executions.scheduling.model import Group, LimitKey, LimitKind
+from executions.scheduling.needs import needs_by_task
+
+TASKS_WEIGHED: Final = 500
+"""Larger groups go by the chain alone: weighing what lies behind each task is quadratic."""
+RESOURCE_PREFIX: Final = f"{LimitKind.RESOURCE}:"
+
+
+def urgencies(
+    group: Group, built: graph.Graph, capacity: Mapping[LimitKey, int]
+) -> Mapping[str, float]:
+    """For each task a number of seconds; the greater, the earlier it wants to start."""
+    chains = graph.remaining_chains_s(built, group.tasks)
+    if len(group.tasks) > TASKS_WEIGHED:
+        return chains
+    busy = _busy_shares(group, capacity)
+    if not busy:
+        return chains
+    behind = _behind(built)
+    found = {}
+    for task in group.tasks:
+        held: dict[LimitKey, float] = {}
+        for id_ in (task.id, *behind[task.id]):
+            for key, seconds in busy.get(id_, ()):
+                held[key] = held.get(key, 0.0) + seconds
+        scarcest = max(held.values(), default=0.0)
+        found[task.id] = chains[task.id] - graph.estimated_s(task) / 2 + scarcest / 2
+    return found
+
+
+def _busy_shares(
+    group: Group, capacity: Mapping[LimitKey, int]
+) -> dict[str, list[tuple[LimitKey, float]]]:
+    """How long each task keeps how much of each resource busy, as seconds of all of it."""
+    needs = needs_by_task(group)
+    found = {}
+    for task in group.tasks:
+        shares = [
+            (need.key, graph.estimated_s(task) * need.units(most) / most)
+            for need in needs[task.id]
+            if need.key.startswith(RESOURCE_PREFIX) and (most := capacity.get(need.key, 0)) > 0
+        ]
+        if shares:
+            found[task.id] = shares
+    return found
+
+
+def _behind(built: graph.Graph) -> dict[str, frozenset[str]]:
+    """All that depends on each task, however far."""
+    found: dict[str, frozenset[str]] = {}
+    for id_ in reversed(built.order):
+        direct = built.dependents[id_]
+        found[id_] = frozenset(direct).union(*(found[dependent] for dependent in direct))
+    return found

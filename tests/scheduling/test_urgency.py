@@ -1,0 +1,42 @@
+"""What wants to start early: a long chain, and much work that scarce resources hold up."""
+
+from executions.scheduling import graph
+from executions.scheduling.urgency import TASKS_WEIGHED, urgencies
+from tests.scheduling.builders import group, run, site, task, times, units
+
+
+def of(*tasks, **limits):
+    made = group(*tasks)
+    return urgencies(made, graph.build(made.tasks), site(**limits))
+
+
+def test_without_resources_the_remaining_chain_counts_alone():
+    found = of(task("A", duration_s=2), task("B", "A", duration_s=3), task("C", duration_s=4))
+    assert found == {"A": 5, "B": 3, "C": 4}
+
+
+def test_with_resources_what_lies_behind_and_is_scarce_counts_too():
+    needs = (units("db"),)
+    tasks = [
+        task("A"),
+        *(task(f"B{i}", "A", needs=needs) for i in range(6)),
+        task("C"),
+        task("D", "C"),
+    ]
+    found = of(*tasks, resource_db=2)
+    assert found["A"] == 2 - 0.5 + 3 / 2
+    assert found["C"] == 2 - 0.5
+    assert found["B0"] == 1 - 0.5 + 0.5 / 2
+
+
+def test_the_task_before_much_scarce_work_starts_before_a_longer_chain():
+    needs = (units("db"),)
+    behind = [task(f"B{i}", "A", needs=needs) for i in range(6)]
+    chain = [task("C"), task("D", "C"), task("E", "D")]
+    result = run(group(*chain, task("A"), *behind, max_concurrency=1), limits=site(resource_db=1))
+    assert times(result)["A"][0] == 0
+
+
+def test_large_groups_go_by_the_chain_alone():
+    tasks = [task(f"T{i}", needs=(units("db"),)) for i in range(TASKS_WEIGHED + 1)]
+    assert set(of(*tasks, resource_db=1).values()) == {1.0}
