@@ -33,7 +33,7 @@ def test_a_second_start_carries_on_where_the_first_stopped(tmp_path):
     process, again = start(tmp_path, port, "--no-demo")
     try:
         assert again[3] == found[3]
-        assert site.call("GET", f"/api/v1/executions/{public_id}/")["state"] == "running"
+        assert site.call("GET", f"/api/v1/executions/{public_id}/")["status"] == "running"
         site.call("POST", f"/api/v1/executions/{public_id}/cancel/")
         report = site.finished(public_id, site.session())
         assert report["status"] == "cancelled"
