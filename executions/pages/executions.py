@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from executions import exports, selectors, services
 from executions.pages.permissions import require
+from executions.pages.plans import what_if_context
 from executions.reporting import report
 from executions.watching import layers, rows, stories
 
@@ -66,6 +67,7 @@ def execution_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "demands": rows.demands_of(execution.pk),
         "task": _chosen_task(execution, request.GET.get("task", "")),
         **(_report_context(execution) if tab == "report" else {}),
+        **(what_if_context(request, execution) if tab == "concurrency" else {}),
         "may_operate": request.user.has_perm("executions.change_execution"),
         "export_formats": EXPORT_FORMATS.items(),
         "task_states": selectors.TASK_STATES,

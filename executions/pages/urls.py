@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
-from executions.pages import dashboard, executions, groups, limits, uploads
+from executions.pages import dashboard, executions, groups, limits, plans, uploads
 
 urlpatterns = [
     path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -40,6 +40,8 @@ urlpatterns = [
     path("groups/upload/", uploads.group_upload, name="group-upload"),
     path("groups/<int:pk>/", groups.group_page, name="group"),
     path("groups/<int:pk>/edit/", groups.group_edit, name="group-edit"),
+    path("groups/<int:pk>/plan/", plans.group_plan_page, name="group-plan"),
+    path("groups/<int:pk>/run-with/", plans.group_run_with, name="group-run-with"),
     path("groups/<int:pk>/run/", groups.group_run, name="group-run"),
     path("groups/<int:pk>/delete/", groups.group_delete, name="group-delete"),
     path("groups/<int:pk>/spec.<str:form>", groups.group_export, name="group-export"),

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db.models import Sum
 
-from executions.models import Attempt, Demand, WorkerProcess
-from executions.models.snapshots import site_limits
+from executions.models import Attempt, Demand, Execution, TaskRun, WorkerProcess
+from executions.models.snapshots import own_limits, site_limits
 from executions.scheduling.model import (
     OPEN_EXECUTION_STATES,
     WORKERS,
@@ -108,3 +108,22 @@ def limit_rows() -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def limits_of_execution(pk: int) -> dict[str, int]:
+    """Every limit the tasks of an execution are under, as it is now; its own are the lower."""
+    execution = Execution.objects.get(pk=pk)
+    site, own = site_limits(), own_limits(execution.config)
+    used: set[LimitKey] = set()
+    for team, kind, needs in TaskRun.objects.filter(execution_id=pk).values_list(
+        "team", "task_type", "required_resources"
+    ):
+        if team:
+            used.add(limit_key(LimitKind.TEAM, team))
+        if kind:
+            used.add(limit_key(LimitKind.TASK_TYPE, kind))
+        used.update(limit_key(LimitKind.RESOURCE, need["id"]) for need in needs)
+    found = {"max_concurrency": int(execution.config["max_concurrency"])}
+    return found | {
+        key: min(site[key], own.get(key, site[key])) for key in sorted(used) if key in site
+    }

@@ -133,7 +133,7 @@ function edge(from, to, a, b) {
  */
 function node(task, place, page) {
   const choose = () => page.choose(task.id);
-  const label = task.id.length > 18 ? `${task.id.slice(0, 17)}…` : task.id;
+  const label = task.id.length > 16 ? `${task.id.slice(0, 15)}…` : task.id;
   return drawn(
     "g",
     {
@@ -148,7 +148,8 @@ function node(task, place, page) {
     drawn("title", {}, task.title ? `${task.id} ${task.title}` : task.id),
     drawn("rect", { width: NODE.width, height: NODE.height, rx: 5 }),
     drawn("rect", { class: "bar-state", width: 6, height: NODE.height, rx: 2 }),
-    drawn("text", { x: 13, y: NODE.height / 2 + 4 }, label),
+    drawn("svg", { class: "mark", x: 12, y: NODE.height / 2 - 7, width: 14, height: 14 }, drawn("use")),
+    drawn("text", { x: 31, y: NODE.height / 2 + 4 }, label),
   );
 }
 
@@ -158,6 +159,7 @@ function node(task, place, page) {
  * @param {string | null} chosen
  */
 function colour(box, store, chosen) {
+  const icons = document.documentElement.dataset.icons ?? "";
   const position = chosen === null ? undefined : store.byId.get(chosen)?.position;
   for (const made of box.querySelectorAll(".node[data-position]")) {
     const task = store.tasks[Number(made.getAttribute("data-position"))];
@@ -165,6 +167,8 @@ function colour(box, store, chosen) {
       made.classList.toggle("chosen", task.position === position);
       made.setAttribute("aria-label", `${task.id}, ${stateWord(task.state)}`);
       made.querySelector(".bar-state")?.setAttribute("class", `bar-state fill-${task.state}`);
+      made.querySelector(".mark")?.setAttribute("class", `mark state-${task.state}`);
+      made.querySelector("use")?.setAttribute("href", `${icons}#${task.state}`);
     }
   }
   for (const line of box.querySelectorAll(".edge")) {

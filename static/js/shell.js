@@ -126,6 +126,9 @@ function setUpKeys() {
   });
 }
 
+for (const hidden of document.querySelectorAll(".needs-script:not(#theme, #zone)")) {
+  hidden.removeAttribute("hidden");
+}
 setUpTheme();
 setUpZone();
 setUpCopying();

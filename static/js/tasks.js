@@ -82,7 +82,7 @@ export function setUpTasks(page) {
 
 /** @param {number} px */
 function pad(px) {
-  const cell = element("td", { colspan: 7 });
+  const cell = element("td");
   cell.style.height = `${px}px`;
   return element("tr", { class: "pad", "aria-hidden": "true" }, cell);
 }
