@@ -38,9 +38,11 @@ class Admission:
         self._capacity = capacity
         self._fresh = Limit("fresh", 1, is_local=True)
         self._freed: dict[Limit, None] = {self._fresh: None}
-        self._reservations = 0
+        self._reservation_numbers = 0
         self._executions = 0
         self._listed = 0
+        self.reservations = 0
+        """How many demands have a reservation now."""
         self.dirty: dict[Limit, None] = {}
         """Limits held or given back differently since they were last settled."""
         self.touched: dict[Demand, None] = {}
@@ -159,8 +161,9 @@ class Admission:
         tops: list[_Top] = []
         for limit in self._freed:
             if limit.free > 0:
-                for execution in limit.watched:
-                    self._list_top(tops, limit, execution)
+                for execution, heap in limit.watched.items():
+                    if heap:
+                        self._list_top(tops, limit, execution)
         passed: list[tuple[Demand, Limit]] = []
         while (demand := self._best(tops)) is not None:
             blocker = self._blocker(demand)
@@ -259,8 +262,9 @@ class Admission:
 
     def _reserve(self, demand: Demand, need: Need) -> None:
         if not demand.reservation:
-            self._reservations += 1
-            demand.reservation = self._reservations
+            self._reservation_numbers += 1
+            self.reservations += 1
+            demand.reservation = self._reservation_numbers
         demand.reserved[need.limit] = need
         need.limit.kept_for[demand] = need
         self.dirty[need.limit] = None
@@ -276,6 +280,7 @@ class Admission:
             self.reconsider(limit)
         demand.reserved = {}
         demand.reservation = 0
+        self.reservations -= 1
         self.touched[demand] = None
 
     def unreserve_hopeless(self, limits: Iterable[Limit]) -> None:

@@ -63,34 +63,42 @@ def owe_in_all(execution: ExecutionRun, keys: tuple[str, ...], seconds: float) -
 def settle(admission: Admission, now: float) -> tuple[WaitChange, ...]:
     """Find what every demand that may be concerned waits for now; answer what changed."""
     changes = []
-    for demand in _concerned(admission):
-        queued = demand.queued
-        if queued or demand.keys:
-            keys, reserved_for = reasons(demand)
-            if keys != demand.keys:
-                _change_keys(demand, keys, now)
-            elif queued == demand.queued_told and reserved_for == demand.reserved_for:
-                continue
-            demand.reserved_for = reserved_for
-            demand.queued_told = queued
-            changes.append(wait_change(demand))
+    concerned = _concerned_by_limits(admission)
+    for demand in admission.touched:
+        if demand in concerned:
+            continue
+        if demand.keys and demand.queued and not admission.reservations:
+            if demand.queued != demand.queued_told:
+                demand.queued_told = demand.queued
+                changes.append(wait_change(demand))
+        elif demand.keys or demand.queued:
+            concerned[demand] = None
+    for demand in concerned:
+        keys, reserved_for = reasons(demand)
+        if keys != demand.keys:
+            _change_keys(demand, keys, now)
+        elif demand.queued == demand.queued_told and reserved_for == demand.reserved_for:
+            continue
+        demand.reserved_for = reserved_for
+        demand.queued_told = demand.queued
+        changes.append(wait_change(demand))
+    admission.dirty, admission.touched = {}, {}
     return tuple(changes)
 
 
-def _concerned(admission: Admission) -> dict[Demand, None]:
-    """Demands whose queue changed, or a limit they wait for, or a reservation in their way."""
-    touched = admission.touched
+def _concerned_by_limits(admission: Admission) -> dict[Demand, None]:
+    """Demands that wait for a limit, or for a reservation of it, which is not as it was."""
+    concerned: dict[Demand, None] = {}
     for limit in admission.dirty:
         state = limit.state()
         if state != limit.seen:
             limit.seen = state
-            if limit.waiting:
-                touched.update(limit.waiting)
-    for demand in [demand for demand in touched if demand.reservation]:
-        for limit in demand.reserved:
-            touched.update(limit.waiting)
-    admission.dirty, admission.touched = {}, {}
-    return touched
+            concerned.update(limit.waiting)
+    if admission.reservations:
+        for demand in list(admission.touched):
+            for limit in demand.reserved:
+                concerned.update(limit.waiting)
+    return concerned
 
 
 def wait_change(demand: Demand) -> WaitChange:
