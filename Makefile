@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run lint js-lint js-test test format fuzz bench chaos
+.PHONY: help run lint js-lint js-test test format fuzz bench chaos bench
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,3 +51,6 @@ fuzz: $(VENV)/.installed-dev ## the brain's properties, long: FUZZ=5000 runs of 
 
 chaos: $(VENV)/.installed-dev ## inject the faults of the promise, write docs/faults.md
 	$(BIN)/python -m tests.chaos
+
+bench: $(VENV)/.installed-dev ## what it costs and how good schedules are, into var/bench.json
+	$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))

@@ -1,0 +1,96 @@
+"""What deciding costs in CPU time: a decision, its growth, and a plan of 10,000 tasks."""
+
+from __future__ import annotations
+
+import gc
+import random
+import time
+from statistics import median
+
+from bench.tables import Row, Subject
+from executions.scheduling.conditions import Conditions
+from executions.scheduling.machine import Machine
+from executions.scheduling.messages import (
+    AttemptCompleted,
+    Dispatch,
+    Event,
+    ExecutionSubmitted,
+    LimitsChanged,
+    WorkersChanged,
+)
+from executions.scheduling.model import Group, LimitKey, LimitKind, Requirement, Task, limit_key
+from executions.scheduling.planning import plan
+
+CLASSES = 40
+ROUNDS = 5
+EXECUTION = "PEXEC-1"
+
+
+def conditions(count: int) -> Conditions:
+    """A group of 40 demand classes with dependencies, and limits of which several bind."""
+    draw = random.Random(7)
+    tasks = []
+    for i in range(count):
+        needed = {f"T{draw.randrange(max(0, i - 400), i)}" for _ in range(draw.randrange(3)) if i}
+        kind = draw.randrange(CLASSES)
+        tasks.append(
+            Task(
+                f"T{i}",
+                priority=draw.choice((50, 50, 50, 70, 90)),
+                team=f"team{kind % 4}",
+                task_type=f"type{kind % 5}",
+                requirements=(Requirement("db", amount=1 + kind // 20),),
+                depends_on=tuple(sorted(needed)),
+                duration_s=draw.uniform(1, 9),
+            )
+        )
+    limits: dict[LimitKey, int] = {limit_key(LimitKind.RESOURCE, "db"): 60}
+    limits |= {limit_key(LimitKind.TEAM, f"team{i}"): 15 for i in range(4)}
+    limits |= {limit_key(LimitKind.TASK_TYPE, f"type{i}"): 12 for i in range(5)}
+    return Conditions(Group("bench", tuple(tasks), max_concurrency=50), limits)
+
+
+def decision_us(given: Conditions) -> float:
+    """Microseconds of `Machine.handle` for each task run, one outcome an event."""
+    machine = Machine()
+    start: list[Event] = [LimitsChanged(given.limits), WorkersChanged({"w": 10_000})]
+    gc.collect()
+    spent = 0.0
+    batch = [*start, ExecutionSubmitted(EXECUTION, given.group)]
+    waiting: list[Event] = []
+    now = 0.0
+    first = True
+    while batch:
+        began = time.process_time()
+        decision = machine.handle(batch, now)
+        spent += 0.0 if first else time.process_time() - began
+        first = False
+        waiting.extend(
+            AttemptCompleted(EXECUTION, told.task, told.attempt, now, now + 1)
+            for told in decision.instructions
+            if isinstance(told, Dispatch)
+        )
+        now += 1.0
+        batch, waiting = waiting[:1], waiting[1:]
+    return spent / len(given.group.tasks) * 1e6
+
+
+def measure() -> Subject:
+    sizes = {size: conditions(size) for size in (500, 8_000, 10_000)}
+    rounds: dict[int, list[float]] = {size: [] for size in sizes}
+    planned = []
+    for _ in range(ROUNDS):
+        for size, given in sizes.items():
+            rounds[size].append(decision_us(given))
+        began = time.process_time()
+        plan(sizes[10_000].group, limits=sizes[10_000].limits)
+        planned.append(time.process_time() - began)
+    cost = {size: median(found) for size, found in rounds.items()}
+    return Subject(
+        [
+            Row("a decision, 10,000 tasks, 40 demand classes", cost[10_000], "µs", 20, 10),
+            Row("growth of a decision, 500 to 8,000 tasks", cost[8_000] / cost[500], "", 1.2, 1.0),
+            Row("a plan of 10,000 tasks", median(planned), "s", 3, 1),
+        ],
+        {"decision_us": rounds, "plan_s": planned},
+    )

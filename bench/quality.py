@@ -1,0 +1,86 @@
+"""How good schedules are, on a virtual clock: exact and repeatable."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+from statistics import fmean
+
+from bench.psplib import read_best_known, read_sm
+from bench.tables import Missing, Row, Subject, data_folder
+from bench.wfformat import read_wfformat
+from executions.scheduling.bounds import lower_bound
+from executions.scheduling.conditions import Conditions
+from executions.scheduling.model import Group, LimitKey, LimitKind, limit_key
+
+SETS = {"j30": (5.5, 4.5), "j60": (6.6, 5.3), "j120": (11.5, 10.4)}
+SLOTS = (8, 16, 64)
+CAPPED_FROM, CAP, NO_CAP = 10, 4, 1_000_000
+
+
+class BeatsTheBound(AssertionError):  # noqa: N818 named for what happened
+    """A schedule shorter than is possible: a constraint was broken."""
+
+
+def set_of(instance: str) -> str:
+    """j30, j60 or j120."""
+    return next(name for name in ("j120", "j30", "j60") if instance.startswith(name))
+
+
+def measure_psplib(rows: list[Row], raw: dict[str, object]) -> None:
+    """Average above the best makespan known, one live pass."""
+    folder = data_folder("psplib")
+    above: dict[str, list[float]] = defaultdict(list)
+    for instance, (best, bound) in read_best_known(folder / "best-known.csv").items():
+        group, limits = read_sm(folder / f"{instance}.sm")
+        live_s = Conditions(replace(group, planning=False), limits).run().makespan_s
+        if live_s < bound:
+            raise BeatsTheBound(f"{instance}: {live_s} s, but at least {bound} s")
+        above[set_of(instance)].append(100.0 * (live_s / best - 1.0))
+        raw[instance] = {"live_s": live_s, "best_known_s": best}
+    for name, (must, aim) in SETS.items():
+        rows.append(Row(f"{name}, live pass, above best known", fmean(above[name]), "%", must, aim))
+
+
+def type_limits(group: Group, *, capped: bool) -> dict[LimitKey, int]:
+    """No limit on types, or CAP on every type with CAPPED_FROM tasks or more."""
+    counts = Counter(task.task_type for task in group.tasks)
+    return {
+        limit_key(LimitKind.TASK_TYPE, name or ""): CAP
+        if capped and count >= CAPPED_FROM
+        else NO_CAP
+        for name, count in counts.items()
+    }
+
+
+def measure_workflows(rows: list[Row], raw: dict[str, object]) -> None:
+    """Makespan over lower bound."""
+    ratios: dict[str, list[float]] = defaultdict(list)
+    for path in sorted(data_folder("wfinstances").glob("*.json*")):
+        for slots in SLOTS:
+            for capped in (False, True):
+                group = read_wfformat(path, max_concurrency=slots)
+                limits = type_limits(group, capped=capped)
+                seconds = {task.id: task.duration_s or 0.0 for task in group.tasks}
+                bound = lower_bound(group, seconds, limits)
+                ratio = Conditions(group, limits).run().makespan_s / bound.seconds
+                if ratio < 1.0 - 1e-9:
+                    raise BeatsTheBound(f"{path.name} at {slots}: {ratio}")
+                name = f"{slots} at once{', types capped' if capped else ''}"
+                ratios[name].append(ratio)
+                raw[f"{group.name} {name}"] = {"ratio": ratio, "bound": bound.limit}
+    for name, found in ratios.items():
+        rows.append(Row(f"WfInstances, {name}, over the bound", fmean(found)))
+
+
+def measure() -> Subject:
+    rows: list[Row] = []
+    raw: dict[str, object] = {}
+    for part in (measure_psplib, measure_workflows):
+        try:
+            part(rows, raw)
+        except Missing as missing:
+            print(missing)
+    if not rows:
+        raise Missing("no real inputs found")
+    return Subject(rows, raw)
