@@ -74,6 +74,8 @@ def _submit(request: Request) -> Response:
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > KEY_LIMIT or not key.isprintable():
         raise ValidationError({"Idempotency-Key": [f"at most {KEY_LIMIT} printable characters"]})
+    if "spec" in body:  # whoever brings a spec defines what is run
+        require(request, "add_taskgroup")
     asked: dict[str, Any] = (
         {"spec": _spec(body["spec"])}
         if "spec" in body

@@ -1,13 +1,9 @@
-"""Personas: who asks. Permissions are given one by one, so that each test says what it needs."""
+"""Personas: who asks, with the roles a site is shipped with."""
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from rest_framework.test import APIClient
-
-VIEWER = ("view_execution", "view_taskgroup", "view_team", "view_tasktype", "view_resource")
-OPERATOR = (*VIEWER, "add_execution", "change_execution")
-AUTHOR = (*OPERATOR, "add_taskgroup", "change_taskgroup", "delete_taskgroup")
 
 
 def person(name: str, *permissions: str):
@@ -15,6 +11,13 @@ def person(name: str, *permissions: str):
     user.user_permissions.set(
         Permission.objects.filter(content_type__app_label="executions", codename__in=permissions)
     )
+    return user
+
+
+def member(role: str, name: str | None = None):
+    """Somebody with one of the shipped roles."""
+    user = get_user_model().objects.create_user(name or role)
+    user.groups.add(Group.objects.get(name=role))
     return user
 
 
@@ -26,17 +29,17 @@ def client_of(user) -> APIClient:
 
 @pytest.fixture
 def author(db):
-    return person("author", *AUTHOR)
+    return member("author")
 
 
 @pytest.fixture
 def operator(db):
-    return person("operator", *OPERATOR)
+    return member("operator")
 
 
 @pytest.fixture
 def viewer(db):
-    return person("viewer", *VIEWER)
+    return member("viewer")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from executions.models import Command, Execution, TaskRun, Team
 from executions.models.snapshots import group_of
 from executions.scheduling.graph import demand_numbers
-from tests.api.conftest import client_of, person, spec
+from tests.api.conftest import client_of, member, spec
 from tests.api.records import finished
 
 pytestmark = pytest.mark.django_db
@@ -16,9 +16,9 @@ def submit(client, data, **headers):
     return client.post(ADDRESS, data, format="json", headers=headers)
 
 
-def test_a_spec_is_accepted_as_it_was_given(as_operator):
+def test_a_spec_is_accepted_as_it_was_given(as_author):
     answer = submit(
-        as_operator,
+        as_author,
         {
             "spec": spec(
                 {"id": "A", "duration_s": 2, "team": "dev_team"},
@@ -49,9 +49,9 @@ def test_a_saved_group_runs_by_key_and_by_name(as_author):
         assert answer.json()["task_group"] == made["id"]
 
 
-def test_every_fault_is_told_and_nothing_saved(as_operator):
+def test_every_fault_is_told_and_nothing_saved(as_author):
     bad = spec({"id": "A", "depends_on": ["B"], "team": "x"}, {"id": "B", "depends_on": ["A", "Z"]})
-    answer = submit(as_operator, {"spec": {**bad, "colour": 1}})
+    answer = submit(as_author, {"spec": {**bad, "colour": 1}})
     assert answer.status_code == 400
     assert answer["Content-Type"] == "application/problem+json"
     assert {fault["place"]: fault["message"] for fault in answer.json()["faults"]} == {
@@ -80,48 +80,54 @@ def test_every_fault_is_told_and_nothing_saved(as_operator):
         '{"spec": {"name": "\\u0000"}}',
     ],
 )
-def test_a_broken_body_is_a_problem(as_operator, body):
-    answer = as_operator.post(ADDRESS, body, content_type="application/json")
+def test_a_broken_body_is_a_problem(as_author, body):
+    answer = as_author.post(ADDRESS, body, content_type="application/json")
     assert answer.status_code == 400
     assert answer["Content-Type"] == "application/problem+json"
     assert answer.json()["faults"]
 
 
-def test_the_same_key_gives_the_same_execution_and_another_request_a_conflict(as_operator):
-    first = submit(as_operator, {"spec": spec()}, **{"Idempotency-Key": "k"})
-    again = submit(as_operator, {"spec": spec()}, **{"Idempotency-Key": "k"})
-    other = submit(as_operator, {"spec": spec(name="h")}, **{"Idempotency-Key": "k"})
+def test_the_same_key_gives_the_same_execution_and_another_request_a_conflict(as_author):
+    first = submit(as_author, {"spec": spec()}, **{"Idempotency-Key": "k"})
+    again = submit(as_author, {"spec": spec()}, **{"Idempotency-Key": "k"})
+    other = submit(as_author, {"spec": spec(name="h")}, **{"Idempotency-Key": "k"})
     assert first.json()["id"] == again.json()["id"]
     assert other.status_code == 409
     assert Execution.objects.count() == 1
 
 
-def test_a_key_belongs_to_its_user(as_operator, as_author):
-    for client in (as_operator, as_author):
+def test_a_key_belongs_to_its_user(as_author):
+    for client in (as_author, client_of(member("author", "bob"))):
         assert submit(client, {"spec": spec()}, **{"Idempotency-Key": "k"}).status_code == 201
     assert Execution.objects.count() == 2
 
 
-def test_who_may_do_what(as_viewer, as_stranger, as_operator, operator):
-    execution = finished(operator)
+def test_who_may_do_what(as_viewer, as_stranger, as_author, author):
+    execution = finished(author)
     one = f"{ADDRESS}{execution.public_id}/"
     assert submit(as_viewer, {"spec": spec()}).status_code == 403
     assert as_viewer.post(f"{one}cancel/").status_code == 403
     assert as_viewer.get(one).status_code == 200
     assert as_stranger.get(one).status_code == 403
-    assert as_operator.get(f"{ADDRESS}PEXEC-1/").status_code == 404
-    assert as_operator.get(f"{ADDRESS}nonsense/").status_code == 404
+    assert as_author.get(f"{ADDRESS}PEXEC-1/").status_code == 404
+    assert as_author.get(f"{ADDRESS}nonsense/").status_code == 404
 
 
 def test_without_signing_in_nothing_is_told(client, db):
     assert client.get(ADDRESS).status_code == 401
 
 
-def test_dangerous_tasks_need_the_permission_to_define_them(as_operator):
+def test_dangerous_tasks_need_the_permission_to_define_them(as_author):
     body = {"spec": spec({"id": "A", "runner": "shell", "payload": {"command": "true"}})}
-    assert submit(as_operator, body).status_code == 403
-    admin = client_of(person("admin", "add_execution", "view_execution", "define_dangerous"))
-    assert submit(admin, body).status_code == 201
+    assert submit(as_author, body).status_code == 403
+    assert submit(client_of(member("runner admin")), body).status_code == 201
+
+
+def test_running_is_not_defining(as_author, as_operator):
+    """An operator runs what authors saved, and brings no spec."""
+    assert submit(as_operator, {"spec": spec()}).status_code == 403
+    made = as_author.post("/api/v1/task-groups/", spec(), format="json").json()
+    assert submit(as_operator, {"task_group": made["id"]}).status_code == 201
 
 
 def test_a_run_of_another_teams_group_is_not_there(as_author, as_viewer, viewer):
@@ -137,37 +143,37 @@ def test_a_run_of_another_teams_group_is_not_there(as_author, as_viewer, viewer)
     assert as_viewer.get(f"{ADDRESS}{public_id}/").status_code == 200
 
 
-def test_verbs_are_written_down_for_the_dispatcher(as_operator, operator):
-    public_id = submit(as_operator, {"spec": spec()}).json()["id"]
+def test_verbs_are_written_down_for_the_dispatcher(as_author, author):
+    public_id = submit(as_author, {"spec": spec()}).json()["id"]
     for verb in ("pause", "resume", "cancel"):
-        assert as_operator.post(f"{ADDRESS}{public_id}/{verb}/").status_code == 202
+        assert as_author.post(f"{ADDRESS}{public_id}/{verb}/").status_code == 202
     assert list(Command.objects.order_by("pk").values_list("verb", "by__username")) == [
-        ("pause", "operator"),
-        ("resume", "operator"),
-        ("cancel", "operator"),
+        ("pause", "author"),
+        ("resume", "author"),
+        ("cancel", "author"),
     ]
 
 
-def test_a_finished_execution_cannot_be_paused_and_its_rest_can_be_retried(as_operator, operator):
-    execution = finished(operator)
+def test_a_finished_execution_cannot_be_paused_and_its_rest_can_be_retried(as_author, author):
+    execution = finished(author)
     one = f"{ADDRESS}{execution.public_id}/"
-    assert as_operator.post(f"{one}pause/").status_code == 409
-    retried = as_operator.post(f"{one}retry-failed/").json()
+    assert as_author.post(f"{one}pause/").status_code == 409
+    retried = as_author.post(f"{one}retry-failed/").json()
     assert retried["parent_execution"] == execution.public_id
-    rows = as_operator.get(f"{ADDRESS}{retried['id']}/task-runs/").json()["results"]
+    rows = as_author.get(f"{ADDRESS}{retried['id']}/task-runs/").json()["results"]
     assert [(row["id"], row["depends_on"], row["status"]) for row in rows] == [
         ("TASK-003", [], "queued"),
         ("TASK-005", ["TASK-003"], "blocked"),
     ]
-    assert as_operator.post(f"{ADDRESS}{retried['id']}/retry-failed/").status_code == 409
+    assert as_author.post(f"{ADDRESS}{retried['id']}/retry-failed/").status_code == 409
 
 
-def test_lists_are_paged_and_filtered(as_operator, operator):
-    finished(operator)
-    submit(as_operator, {"spec": spec(name="one")})
-    submit(as_operator, {"spec": spec(name="two")})
-    page = as_operator.get(ADDRESS, {"page_size": 2}).json()
+def test_lists_are_paged_and_filtered(as_author, author):
+    finished(author)
+    submit(as_author, {"spec": spec(name="one")})
+    submit(as_author, {"spec": spec(name="two")})
+    page = as_author.get(ADDRESS, {"page_size": 2}).json()
     assert (page["count"], len(page["results"])) == (3, 2)
-    assert [e["name"] for e in as_operator.get(ADDRESS, {"q": "one"}).json()["results"]] == ["one"]
-    assert as_operator.get(ADDRESS, {"state": "open"}).json()["count"] == 2
-    assert as_operator.get(ADDRESS, {"page": "99"}).status_code == 404
+    assert [e["name"] for e in as_author.get(ADDRESS, {"q": "one"}).json()["results"]] == ["one"]
+    assert as_author.get(ADDRESS, {"state": "open"}).json()["count"] == 2
+    assert as_author.get(ADDRESS, {"page": "99"}).status_code == 404

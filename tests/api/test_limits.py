@@ -9,14 +9,14 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def busy(as_operator):
+def busy(as_author):
     """One task of dev_team holds two units and another waits."""
     body = spec(
         {"id": "A", "team": "dev_team", "required_resources": [{"id": "lic", "amount": 2}]},
         {"id": "B", "team": "dev_team"},
         resources={"lic": {"capacity": 3}},
     )
-    made = as_operator.post("/api/v1/executions/", {"spec": body}, format="json").json()
+    made = as_author.post("/api/v1/executions/", {"spec": body}, format="json").json()
     run = TaskRun.objects.get(task_id="A")
     Attempt.objects.create(
         task_run=run,
