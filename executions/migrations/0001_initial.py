@@ -120,6 +120,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('-id',),
+                'permissions': (('force_close', 'Can declare an attempt lost that its worker still holds'),),
             },
         ),
         migrations.AddField(

@@ -63,6 +63,7 @@ class Execution(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        permissions = (("force_close", "Can declare an attempt lost that its worker still holds"),)
         constraints = (
             models.UniqueConstraint(
                 fields=("submitted_by", "idempotency_key"), name="idempotency_key_unique"

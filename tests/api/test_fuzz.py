@@ -1,0 +1,41 @@
+"""The API against its own document: whatever is sent, no answer is the server's error."""
+
+import pytest
+import schemathesis
+from django.core import signals
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from hypothesis import HealthCheck, settings
+from knox.models import AuthToken
+from schemathesis.checks import not_a_server_error
+
+from tests.api.conftest import member
+
+schema = schemathesis.openapi.from_wsgi("/api/v1/schema/", get_wsgi_application()).exclude(
+    path_regex="/tokens/"
+)
+
+
+@pytest.fixture
+def token(db):
+    """A token; the connection of the test outlives requests, as in Django's own client."""
+    ends = (signals.request_started, signals.request_finished)
+    for end in ends:
+        end.disconnect(close_old_connections)
+    yield AuthToken.objects.create(member("administrator"))[1]
+    for end in ends:
+        end.connect(close_old_connections)
+
+
+@pytest.mark.django_db
+@schema.parametrize()
+@settings(
+    max_examples=5,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+def test_no_input_breaks_the_server(case, token):
+    case.call_and_validate(
+        headers={"Authorization": f"Token {token}"}, checks=(not_a_server_error,)
+    )
