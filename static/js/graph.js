@@ -70,13 +70,11 @@ export function setUpGraph(page) {
 function drawAll(layers, tasks, page) {
   /** @type {Map<number, {x: number, y: number}>} */
   const places = new Map();
-  const tallest = Math.max(...layers.map((layer) => layer.length));
   layers.forEach((layer, column) => {
-    const shift = ((tallest - layer.length) * (NODE.height + NODE.down)) / 2;
     layer.forEach((position, row) => {
       places.set(position, {
         x: NODE.edge + column * (NODE.width + NODE.across),
-        y: NODE.edge + shift + row * (NODE.height + NODE.down),
+        y: NODE.edge + row * (NODE.height + NODE.down),
       });
     });
   });

@@ -172,7 +172,7 @@ function drawStrip(strip, shown, whole, span, palette) {
   pen.fillStyle = palette.running ?? "";
   levels.forEach(([at, level], i) => {
     const until = levels[i + 1]?.[0] ?? at;
-    const height = (level / top) * (STRIP_PX - 8);
+    const height = (level / top) * (STRIP_PX - 20);
     pen.fillRect(x(at), STRIP_PX - height, Math.max(0.5, x(until) - x(at)), height);
   });
   pen.fillStyle = palette.soft ?? "";
