@@ -68,9 +68,11 @@ class Conditions:
             found = found.with_limit(key, value)
         return found
 
-    def with_ranks(self, ranks: Mapping[str, int]) -> Conditions:
-        """The same with that order within equal priority."""
-        return replace(self, group=replace(self.group, ranks=ranks))
+    def with_order(
+        self, ranks: Mapping[str, int], holds: Mapping[str, float] | None = None
+    ) -> Conditions:
+        """The same with that order within equal priority, and what it holds back."""
+        return replace(self, group=replace(self.group, ranks=ranks, holds=holds or {}))
 
     def run(
         self,

@@ -18,8 +18,9 @@ from executions.scheduling.model import (
     Task,
 )
 
-DemandKey = tuple[str | None, str | None, tuple[Requirement, ...], bool, bool]
-"""What a task asks for: team, type, requirements, a worker; and whether in the critical phase."""
+DemandKey = tuple[str | None, str | None, tuple[Requirement, ...], bool, bool, float | None]
+"""What a task asks for: team, type, requirements, a worker; whether in the critical phase; until
+when a plan holds it back."""
 
 NO_RANK: Final = float("inf")
 
@@ -151,9 +152,9 @@ def critical_phase(group: Group, priorities: Mapping[str, int] | None = None) ->
     return frozenset(id_ for id_, priority in priorities.items() if priority >= CRITICAL_PRIORITY)
 
 
-def demand_key(task: Task, *, critical: bool) -> DemandKey:
+def demand_key(task: Task, *, critical: bool, held_s: float | None = None) -> DemandKey:
     """What the task asks for. Tasks with equal keys wait for the same things."""
-    return (task.team, task.task_type, task.requirements, task.needs_worker, critical)
+    return (task.team, task.task_type, task.requirements, task.needs_worker, critical, held_s)
 
 
 def demand_numbers(group: Group, critical: frozenset[str] | None = None) -> dict[str, int]:
@@ -162,7 +163,10 @@ def demand_numbers(group: Group, critical: frozenset[str] | None = None) -> dict
         critical = critical_phase(group)
     numbers: dict[DemandKey, int] = {}
     return {
-        task.id: numbers.setdefault(demand_key(task, critical=task.id in critical), len(numbers))
+        task.id: numbers.setdefault(
+            demand_key(task, critical=task.id in critical, held_s=group.holds.get(task.id)),
+            len(numbers),
+        )
         for task in group.tasks
     }
 

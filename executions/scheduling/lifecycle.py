@@ -33,7 +33,7 @@ from executions.scheduling.model import (
     Strategy,
     TaskState,
 )
-from executions.scheduling.runs import ExecutionRun, TaskRun
+from executions.scheduling.runs import ExecutionRun, PlanHold, TaskRun
 
 STORY_LINES: Final = 20_000
 """How much of what happened is remembered, over all executions."""
@@ -116,7 +116,7 @@ class Lifecycle:
         self.instructions: list[Instruction] = []
         self.stops: dict[TaskRun, StopAttempt] = {}
         self.over: list[ExecutionRun] = []
-        self.timers: list[tuple[float, int, TaskRun | ExecutionRun]] = []
+        self.timers: list[tuple[float, int, TaskRun | ExecutionRun | PlanHold]] = []
         self.open_tasks = 0
         self._timer_numbers = 0
         self._jitter = jitter
@@ -456,7 +456,7 @@ class Lifecycle:
         if not run.worker:
             self.wake(deadline(run), run)
 
-    def wake(self, at: float, whom: TaskRun | ExecutionRun) -> None:
+    def wake(self, at: float, whom: TaskRun | ExecutionRun | PlanHold) -> None:
         """Look at it again then."""
         self._timer_numbers += 1
         heapq.heappush(self.timers, (at, self._timer_numbers, whom))

@@ -53,7 +53,7 @@ from executions.scheduling.model import (
     Reason,
     TaskState,
 )
-from executions.scheduling.runs import ExecutionRun, TaskRun, open_execution
+from executions.scheduling.runs import ExecutionRun, PlanHold, TaskRun, open_execution
 
 __all__ = ["InvariantBroken", "Machine", "StoryLine", "UnknownExecution"]
 
@@ -108,6 +108,9 @@ class Machine:
         life.why = "admitted"
         for run in self._admission.admissible():
             life.dispatch(run)
+        if self._drop_idle_plans():
+            for run in self._admission.admissible():
+                life.dispatch(run)
         waits = waiting.settle(self._admission, life.now)
         self._book_debts()
         return self._decide(waits)
@@ -200,6 +203,8 @@ class Machine:
         started_at = life.now if execution.started_at is None else execution.started_at
         if event.group.run_timeout_s is not None:
             life.wake(started_at + event.group.run_timeout_s, execution)
+        for hold in execution.plan_holds:
+            life.wake(started_at + hold.until_s, hold)
         self._go_on_stopping(execution)
         if not execution.tasks_left:
             life.finish(execution)
@@ -291,6 +296,7 @@ class Machine:
     def _failed(self, event: AttemptFailed) -> None:
         run = self._live(event.execution, event.task, event.attempt)
         if run is not None:
+            self._drop_plan(run.execution)
             self._life.judge(
                 run,
                 event.reason,
@@ -303,6 +309,7 @@ class Machine:
     def _timed_out(self, event: AttemptTimedOut) -> None:
         run = self._live(event.execution, event.task, event.attempt)
         if run is not None:
+            self._drop_plan(run.execution)
             self._life.judge(
                 run,
                 Reason.TIMEOUT,
@@ -335,6 +342,7 @@ class Machine:
         if run.is_stopping:
             self._stopped(run, run.started_at, self._life.now)
         else:
+            self._drop_plan(run.execution)
             self._life.judge(
                 run,
                 Reason.WORKER_LOST,
@@ -398,6 +406,9 @@ class Machine:
         for limit in changed:
             self._admission.reconsider(limit)
         self._admission.unreserve_hopeless(changed)
+        if changed:
+            for execution in self._executions.values():
+                self._drop_plan(execution)
 
     def _workers_changed(self, event: WorkersChanged) -> None:
         workers = self._capacity.workers
@@ -422,6 +433,8 @@ class Machine:
             _, _, whom = heapq.heappop(life.timers)
             if isinstance(whom, ExecutionRun):
                 self._run_timed_out(whom)
+            elif isinstance(whom, PlanHold):
+                self._end_hold(whom)
             elif whom.state not in FINAL_TASK_STATES:
                 self._task_due(whom)
             life.apply()
@@ -429,6 +442,30 @@ class Machine:
     def _run_timed_out(self, execution: ExecutionRun) -> None:
         if execution.state in (ExecutionState.RUNNING, ExecutionState.PAUSED):
             self._life.stop(execution, ExecutionState.FAILED, policy.RUN_TIMEOUT_ERROR, "")
+
+    # ------------------------------------------------------------ holds of a plan
+
+    def _end_hold(self, hold: PlanHold) -> None:
+        if hold in hold.execution.plan_holds:
+            hold.execution.plan_holds.remove(hold)
+            hold.gate.resize(OPEN)
+            self._admission.reconsider(hold.gate)
+
+    def _drop_plan(self, execution: ExecutionRun) -> None:
+        """The run goes otherwise than planned: hold nothing back any more."""
+        for hold in list(execution.plan_holds):
+            self._end_hold(hold)
+
+    def _drop_idle_plans(self) -> bool:
+        """Let go where a plan would leave everything idle; whether that was so anywhere."""
+        idle = [
+            execution
+            for execution in self._executions.values()
+            if execution.plan_holds and not execution.live
+        ]
+        for execution in idle:
+            self._drop_plan(execution)
+        return bool(idle)
 
     def _task_due(self, run: TaskRun) -> None:
         life = self._life

@@ -217,7 +217,9 @@ class Group:
     """A task group with its configuration, as one execution snapshots it.
 
     `limits` are the group's own, by site key (`team:dev_team`); the lower of both holds.
-    `ranks` is a plan's order (task id to position, lower first) within equal priority.
+    `ranks` is a plan's order (task id to position, lower first) within equal priority. `holds`
+    are the tasks a plan keeps from starting although there is room: until so many seconds after
+    the start of the run, or until the run is seen to go otherwise than planned.
     """
 
     name: str
@@ -233,6 +235,7 @@ class Group:
     planning: bool = True
     limits: Mapping[LimitKey, int] = field(default_factory=dict)
     ranks: Mapping[str, int] = field(default_factory=dict)
+    holds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

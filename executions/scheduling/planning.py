@@ -19,6 +19,7 @@ from executions.scheduling.lint import Lint, lint_limits, lint_lone_tasks
 from executions.scheduling.model import Group, LimitKey
 from executions.scheduling.needs import limit_name
 from executions.scheduling.parallel import ParallelGroup, parallel_groups
+from executions.scheduling.search import BetterOrder
 from executions.scheduling.simulation import Scheduled, SimulationResult, SimulationStalled
 
 TASKS_REPLAYED: Final = 10_000
@@ -29,8 +30,8 @@ TASKS_REPLAYED: Final = 10_000
 class Plan:
     """What is known of a group before it runs.
 
-    `forecast` is None where something needed is closed: then no end can be told. `ranks` is the
-    order the forecast was made with.
+    `forecast` is None where something needed is closed: then no end can be told. `ranks` and
+    `holds` are the order the forecast was made with.
     """
 
     groups: tuple[ParallelGroup, ...]
@@ -41,6 +42,7 @@ class Plan:
     lint: tuple[Lint, ...]
     estimates: Mapping[str, Estimate]
     ranks: Mapping[str, int]
+    holds: Mapping[str, float]
     dependencies: Mapping[str, tuple[str, ...]]
 
     @property
@@ -87,6 +89,7 @@ class Plan:
                 for id_, found in self.estimates.items()
             },
             "ranks": dict(self.ranks),
+            "holds": dict(self.holds),
             "speedup_factor": self.speedup_factor,
         }
 
@@ -110,18 +113,18 @@ def plan(
     limits: Mapping[LimitKey, int],
     history_s: Mapping[str, float] | None = None,
     worker_slots: int | None = None,
-    ranks: Mapping[str, int] | None = None,
+    order: BetterOrder | None = None,
 ) -> Plan:
     """Plan a group alone on a site with these limits. Raises `graph.CycleFound`.
 
-    `history_s`: median seconds of each task's past completed runs, by id. `ranks`: a better order,
-    see `search.better_order`.
+    `history_s`: median seconds of each task's past completed runs, by id. `order`: see
+    `search.better_order`.
     """
     found = estimates(group, history_s)
     seconds = {id_: value.seconds for id_, value in found.items()}
     conditions = Conditions(with_estimates(group, found), limits, worker_slots)
-    if ranks is not None:
-        conditions = conditions.with_ranks(ranks)
+    if order is not None:
+        conditions = conditions.with_order(order.ranks, order.holds)
     group = conditions.group
     built = graph.build(group.tasks)
     capacity = conditions.capacities()
@@ -139,6 +142,7 @@ def plan(
         lint=tuple(lint),
         estimates=found,
         ranks=dict(group.ranks),
+        holds=dict(group.holds),
         dependencies=built.dependencies,
     )
 

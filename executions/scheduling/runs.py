@@ -182,6 +182,18 @@ class Demand:
         return (-priority, self.reservation or float("inf"))
 
 
+class PlanHold:
+    """The tasks of one demand are kept from starting by the plan until `until_s` into the run."""
+
+    __slots__ = ("execution", "gate", "until_s")
+
+    def __init__(self, execution: ExecutionRun, until_s: float) -> None:
+        """Closed."""
+        self.execution = execution
+        self.until_s = until_s
+        self.gate = Limit(Hold.PLAN, 0, is_local=True)
+
+
 class ExecutionRun:
     """One open execution."""
 
@@ -206,6 +218,8 @@ class ExecutionRun:
         self.critical_failure = ""
         self.paused = Limit(Hold.PAUSED, OPEN, is_local=True)
         self.critical_phase = Limit(Hold.CRITICAL_PHASE, OPEN, is_local=True)
+        self.plan_holds: list[PlanHold] = []
+        """Those that are not over."""
         self.own_limits: dict[str, Limit] = {}
         self.alone_s: dict[str, float] = dict(progress.alone)
         self.waited_s: dict[str, float] = dict(progress.waited)
@@ -319,6 +333,10 @@ def _demand(execution: ExecutionRun, number: int, run: TaskRun, capacity: Capaci
     gates = [execution.paused]
     if not run.critical and group.critical_first:
         gates.append(execution.critical_phase)
+    if run.id in group.holds:
+        hold = PlanHold(execution, group.holds[run.id])
+        execution.plan_holds.append(hold)
+        gates.append(hold.gate)
     demand = Demand(execution, number, gates, needs)
     demand.needs_worker = task.needs_worker
     return demand

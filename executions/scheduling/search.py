@@ -7,7 +7,7 @@ clock: `now` is given, or the budget is a number of schedules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -15,33 +15,37 @@ from typing import Final
 from executions.scheduling.bounds import bounds
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.graph import build, estimated_s
-from executions.scheduling.model import Group
 from executions.scheduling.schedules import Problem, parallel, problem_of, serial
-from executions.scheduling.simulation import SimulationStalled
 from executions.scheduling.urgency import urgencies
 
 TASKS_AT_MOST: Final = 2000
-SCHEDULES: Final = 3000
+SCHEDULES: Final = 6000
 BUDGET_S: Final = 1.0
 POPULATION: Final = 30
 MUTATION: Final = 0.05
-CHECKED_AT_MOST: Final = 3
-LEAST_GAIN: Final = 1e-9
+SPREAD_FIRST: Final = 0.05
+SPREAD_MOST: Final = 0.5
+CHECKED_AT_MOST: Final = 4
+LEAST_GAIN: Final = 1e-6
+"""Relative to the plain rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class BetterOrder:
-    """What the search found. Empty `ranks`: nothing better than the plain rule."""
+    """What the search found. Empty `ranks`: nothing better than the plain rule.
+
+    `holds`: tasks that are to leave room for others until so many seconds into the run.
+    """
 
     ranks: Mapping[str, int]
+    holds: Mapping[str, float]
     makespan_s: float
     plain_s: float
-    schedules: int
 
 
 @dataclass(slots=True)
 class Budget:
-    """How much may still be tried; `now` None: only schedules count."""
+    """How much may be tried; `now` None: only schedules count."""
 
     schedules: int = SCHEDULES
     seconds: float = BUDGET_S
@@ -63,131 +67,129 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One order and how long its schedule takes."""
+    """An order by start, and how long its schedule takes."""
 
     makespan_s: float
     order: tuple[int, ...]
 
 
-def better_order(conditions: Conditions, *, draw: Random, budget: Budget | None = None) -> BetterOrder:
-    """Ranks that beat the plain rule when the Machine runs them, or none.
+def better_order(
+    conditions: Conditions, *, draw: Random, budget: Budget | None = None
+) -> BetterOrder:
+    """An order that beats the plain rule when the Machine runs it, or none.
 
     `conditions` hold the group with its estimates (see `estimates.with_estimates`). Raises
     `SimulationStalled` where something needed is closed.
     """
-    budget = budget or Budget()
-    plain = conditions.with_ranks({})
+    plain = conditions.with_order({})
     plain_s = plain.run().makespan_s
-    nothing = BetterOrder({}, plain_s, plain_s, 0)
-    group = conditions.group
-    if not 1 < len(group.tasks) <= TASKS_AT_MOST:
-        return nothing
+    best = BetterOrder({}, {}, plain_s, plain_s)
     least_s = _least_s(plain)
-    if plain_s <= least_s + LEAST_GAIN:
-        return nothing
-    found = _Search(problem_of(plain), plain, draw, budget, least_s).run()
-    best = nothing
-    for tried in found[:CHECKED_AT_MOST]:
-        if tried.makespan_s >= best.makespan_s - LEAST_GAIN:
-            break
-        ranks = {found_id: rank for rank, found_id in enumerate(_ids(plain, tried))}
-        makespan_s = plain.with_ranks(ranks).run().makespan_s
-        if makespan_s < best.makespan_s - LEAST_GAIN:
-            best = BetterOrder(ranks, makespan_s, plain_s, budget.used)
+    if not 1 < len(plain.group.tasks) <= TASKS_AT_MOST or plain_s <= least_s * (1 + LEAST_GAIN):
+        return best
+    search = _Search(plain, draw, budget or Budget(), least_s)
+    tried = 0
+    for ranks, holds, promised_s in search.orders():
+        if tried >= CHECKED_AT_MOST or promised_s >= best.makespan_s - LEAST_GAIN * plain_s:
+            continue
+        tried += 1
+        makespan_s = plain.with_order(ranks, holds).run().makespan_s
+        if makespan_s < best.makespan_s - LEAST_GAIN * plain_s:
+            best = BetterOrder(ranks, holds, makespan_s, plain_s)
     return best
 
 
-def _ids(conditions: Conditions, tried: Tried) -> list[str]:
-    order = build(conditions.group.tasks).order
-    return [order[i] for i in tried.order]
-
-
 def _least_s(conditions: Conditions) -> float:
-    group: Group = conditions.group
+    group = conditions.group
     seconds = {task.id: estimated_s(task) for task in group.tasks}
     return bounds(group, seconds, conditions.capacities())[0].seconds
 
 
 class _Search:
-    """One search: a population of orders, crossed until the budget is used up."""
+    """One search: a population of orders, crossed until the budget is used up.
+
+    Where all tasks have one priority, schedules are serial, which finds those that hold room
+    free; else they are made as the dispatcher makes them.
+    """
 
     def __init__(
-        self, problem: Problem, conditions: Conditions, draw: Random, budget: Budget, least_s: float
+        self, conditions: Conditions, draw: Random, budget: Budget, least_s: float
     ) -> None:
-        self._problem = problem
+        self._problem: Problem = problem_of(conditions)
         self._draw = draw
         self._budget = budget
-        self._least_s = least_s
+        self._enough_s = least_s * (1 + LEAST_GAIN)
         group = conditions.group
         weights = urgencies(group, build(group.tasks), conditions.capacities())
-        self._urgency = [weights[id_] for id_ in problem.ids]
-        self._count = len(problem.ids)
+        self._urgency = [weights[id_] for id_ in self._problem.ids]
+        self._count = len(self._problem.ids)
+        self._is_serial = self._problem.has_one_priority
 
-    def run(self) -> list[Tried]:
-        """Orders by makespan, best first, all different in makespan."""
-        population = self._begin()
-        while self._budget.is_left() and population[0].makespan_s > self._least_s + LEAST_GAIN:
-            mother, father = self._parents(population)
+    def orders(self) -> Iterator[tuple[dict[str, int], dict[str, float], float]]:
+        """(ranks, holds, promised makespan): the best that hold nothing, then the best of all."""
+        population = self._run()
+        free = sorted(
+            (Tried(self._parallel(tried.order)[1], tried.order) for tried in population),
+            key=lambda tried: tried.makespan_s,
+        )
+        for tried in free[:2]:
+            yield self._ranks(tried.order), {}, tried.makespan_s
+        if self._is_serial:
+            for tried in population[:2]:
+                yield self._ranks(tried.order), self._holds(tried), tried.makespan_s
+
+    def _run(self) -> list[Tried]:
+        population: list[Tried] = []
+        spread = 0.0
+        while len(population) < POPULATION and self._goes_on(population):
+            population.append(self._improved(self._sampled(spread)))
+            population.sort(key=lambda tried: tried.makespan_s)
+            spread = min(SPREAD_MOST, max(SPREAD_FIRST, spread * 1.15))
+        while self._goes_on(population):
+            mother, father = self._parent(population), self._parent(population)
             child = self._improved(self._mutated(self._crossed(mother.order, father.order)))
             self._take_in(population, child)
         return population
 
-    def _begin(self) -> list[Tried]:
-        population = [self._improved(self._sampled(0.0))]
-        spread = 0.05
-        while (
-            len(population) < POPULATION
-            and self._budget.is_left()
-            and population[0].makespan_s > self._least_s + LEAST_GAIN
-        ):
-            population.append(self._improved(self._sampled(spread)))
-            spread = min(0.5, spread * 1.15)
-            population.sort(key=lambda tried: tried.makespan_s)
-        return population
+    def _goes_on(self, population: Sequence[Tried]) -> bool:
+        if not population:
+            return True
+        return self._budget.is_left() and population[0].makespan_s > self._enough_s
 
-    def _parents(self, population: Sequence[Tried]) -> tuple[Tried, Tried]:
-        """Each the better of two drawn."""
+    def _parent(self, population: Sequence[Tried]) -> Tried:
+        """The better of two drawn."""
         count = len(population)
-        draw = self._draw.randrange
-        return (
-            population[min(draw(count), draw(count))],
-            population[min(draw(count), draw(count))],
-        )
+        return population[min(self._draw.randrange(count), self._draw.randrange(count))]
 
     @staticmethod
     def _take_in(population: list[Tried], child: Tried) -> None:
-        if child.makespan_s >= population[-1].makespan_s and len(population) >= POPULATION:
+        if child.makespan_s >= population[-1].makespan_s:
             return
         if any(child.order == known.order for known in population):
             return
-        population.append(child)
+        population[-1] = child
         population.sort(key=lambda tried: tried.makespan_s)
-        del population[POPULATION:]
 
     # ------------------------------------------------------------ orders
 
-    def _sampled(self, spread: float) -> list[int]:
-        """By urgency, disturbed by so much of the greatest one."""
-        most = max(self._urgency) * spread
-        key = [-u + self._draw.uniform(-most, most) for u in self._urgency]
-        return self._in_order(key)
+    def _ranks(self, order: Sequence[int]) -> dict[str, int]:
+        ids = self._problem.ids
+        return {ids[i]: rank for rank, i in enumerate(order)}
 
-    def _in_order(self, key: Sequence[float]) -> list[int]:
-        """Sorted by key, but every task after all that it needs, higher priority first."""
-        latest = list(key)
+    def _sampled(self, spread: float) -> list[int]:
+        """By urgency, disturbed by so much of the greatest one; dependencies stay in order."""
+        most = max(self._urgency) * spread
+        key = [self._draw.uniform(-most, most) - urgency for urgency in self._urgency]
         for i in reversed(range(self._count)):
-            for j in self._problem.dependents[i]:
-                if latest[j] < latest[i]:
-                    latest[i] = latest[j]
-        return sorted(range(self._count), key=lambda i: (latest[i], i))
+            key[i] = min([key[i], *(key[j] for j in self._problem.dependents[i])])
+        return sorted(range(self._count), key=lambda i: (key[i], i))
 
     def _crossed(self, mother: Sequence[int], father: Sequence[int]) -> list[int]:
-        """The mother's order between two cuts as the father has it: dependencies stay in order."""
+        """The mother's order, but between two cuts as the father has it."""
         one, other = sorted(self._draw.sample(range(self._count + 1), 2))
         head, tail = mother[:one], mother[other:]
         outside = {*head, *tail}
-        middle = [i for i in father if i not in outside]
-        return [*head, *middle, *tail]
+        return [*head, *(i for i in father if i not in outside), *tail]
 
     def _mutated(self, order: list[int]) -> list[int]:
         draw, needed = self._draw.random, self._problem.needed
@@ -202,29 +204,51 @@ class _Search:
 
     def _improved(self, order: Sequence[int]) -> Tried:
         """The order's schedule, justified to the right and to the left again."""
-        problem = self._problem
+        durations, count = self._problem.durations, self._count
         self._budget.used += 3
-        first = self._forward(order)
-        starts, makespan_s = first
-        durations, count = problem.durations, self._count
+        starts, makespan_s = self._forward(order)
         ends = [starts[i] + durations[i] for i in range(count)]
-        back = sorted(range(count), key=lambda i: (-ends[i], -i))
-        late, _ = parallel(problem, back, problem.dependents, problem.needed)
-        again = sorted(range(count), key=lambda i: (-(late[i] + durations[i]), i))
+        late = self._backward(sorted(range(count), key=lambda i: (-ends[i], -i)))
+        again = sorted(range(count), key=lambda i: (-late[i] - durations[i], i))
         starts_again, again_s = self._forward(again)
         if again_s <= makespan_s:
             starts, makespan_s = starts_again, again_s
-            chosen = again
-        else:
-            chosen = list(order)
-        by_start = sorted(range(count), key=lambda i: (starts[i], chosen.index(i)))
-        return Tried(makespan_s, tuple(by_start))
+        return Tried(makespan_s, tuple(sorted(range(count), key=lambda i: (starts[i], i))))
 
     def _forward(self, order: Sequence[int]) -> tuple[list[float], float]:
+        if self._is_serial:
+            return serial(self._problem, order, self._problem.needed)
+        return self._parallel(order)
+
+    def _backward(self, order: Sequence[int]) -> list[float]:
+        """Starts counted from the end."""
         problem = self._problem
-        if not problem.has_one_priority:
+        if self._is_serial:
+            return serial(problem, order, problem.dependents)[0]
+        return parallel(problem, order, problem.dependents, problem.needed)[0]
+
+    def _parallel(
+        self, order: Sequence[int], not_before: Sequence[float] | None = None
+    ) -> tuple[list[float], float]:
+        """As the dispatcher starts tasks in that order."""
+        problem = self._problem
+        if not self._problem.has_one_priority:
             order = sorted(order, key=lambda i: -problem.priorities[i])
-        return parallel(problem, order, problem.needed, problem.dependents)
+        return parallel(problem, order, problem.needed, problem.dependents, not_before)
 
+    def _holds(self, tried: Tried) -> dict[str, float]:
+        """The fewest found that make the dispatcher keep to the schedule's makespan.
 
-__all__ = ["BetterOrder", "Budget", "SimulationStalled", "better_order", "serial"]
+        Again and again the first task that would start too early is held back.
+        """
+        problem = self._problem
+        planned, makespan_s = serial(problem, tried.order, problem.needed)
+        not_before = [0.0] * self._count
+        for _ in range(self._count):
+            starts, found_s = self._parallel(tried.order, not_before)
+            early = [i for i in range(self._count) if starts[i] < planned[i]]
+            if found_s <= makespan_s or not early:
+                break
+            first = min(early, key=starts.__getitem__)
+            not_before[first] = planned[first]
+        return {problem.ids[i]: until_s for i, until_s in enumerate(not_before) if until_s}
