@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections import Counter, defaultdict
-from dataclasses import replace
 from statistics import fmean
 
 from bench.psplib import read_best_known, read_sm
@@ -12,8 +13,11 @@ from bench.wfformat import read_wfformat
 from executions.scheduling.bounds import lower_bound
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.model import Group, LimitKey, LimitKind, limit_key
+from executions.scheduling.search import Budget, better_order
 
 SETS = {"j30": (5.5, 4.5), "j60": (6.6, 5.3), "j120": (11.5, 10.4)}
+PLANNED = {"j30": (1.0, 0.3), "j60": (2.6, 1.5), "j120": (5.3, 3.5)}
+SEARCH_S = 1.0
 SLOTS = (8, 16, 64)
 CAPPED_FROM, CAP, NO_CAP = 10, 4, 1_000_000
 
@@ -28,18 +32,26 @@ def set_of(instance: str) -> str:
 
 
 def measure_psplib(rows: list[Row], raw: dict[str, object]) -> None:
-    """Average above the best makespan known, one live pass."""
+    """Average above the best makespan known: one live pass, and after a second of search."""
     folder = data_folder("psplib")
     above: dict[str, list[float]] = defaultdict(list)
+    planned: dict[str, list[float]] = defaultdict(list)
     for instance, (best, bound) in read_best_known(folder / "best-known.csv").items():
         group, limits = read_sm(folder / f"{instance}.sm")
-        live_s = Conditions(replace(group, planning=False), limits).run().makespan_s
-        if live_s < bound:
-            raise BeatsTheBound(f"{instance}: {live_s} s, but at least {bound} s")
+        conditions = Conditions(group, limits)
+        live_s = conditions.run().makespan_s
+        budget = Budget(seconds=SEARCH_S, now=time.process_time)
+        order = better_order(conditions, draw=random.Random(1), budget=budget)
+        planned_s = conditions.with_order(order.ranks, order.holds).run().makespan_s
+        if min(live_s, planned_s) < bound:
+            raise BeatsTheBound(f"{instance}: {planned_s} s, but at least {bound} s")
         above[set_of(instance)].append(100.0 * (live_s / best - 1.0))
-        raw[instance] = {"live_s": live_s, "best_known_s": best}
+        planned[set_of(instance)].append(100.0 * (planned_s / best - 1.0))
+        raw[instance] = {"live_s": live_s, "planned_s": planned_s, "best_known_s": best}
     for name, (must, aim) in SETS.items():
         rows.append(Row(f"{name}, live pass, above best known", fmean(above[name]), "%", must, aim))
+    for name, (must, aim) in PLANNED.items():
+        rows.append(Row(f"{name}, planned, above best known", fmean(planned[name]), "%", must, aim))
 
 
 def type_limits(group: Group, *, capped: bool) -> dict[LimitKey, int]:

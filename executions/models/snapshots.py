@@ -90,6 +90,7 @@ def group_of(execution: Execution, rows: Iterable[TaskRun]) -> Group:
         planning=config.get("planning", True),
         limits=own_limits(config),
         ranks={row.task_id: row.rank for row in rows if row.rank is not None},
+        holds=execution.plan.get("holds", {}),
     )
 
 
