@@ -109,7 +109,8 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         """Send, or close a client that does not read: it is not buffered for."""
         try:
             async with asyncio.timeout(SEND_LIMIT_S):
-                await self.send(text_data=text)
+                for message in frames.parts(text):
+                    await self.send(text_data=message)
         except TimeoutError:
             await self.close(TOO_SLOW)
 

@@ -16,6 +16,9 @@ Frame = dict[str, Any]
 TEXT_LIMIT: Final = 2000
 """Characters of one text (an error, a line of progress) that travel in a frame."""
 
+PART_CHARS: Final = 200_000
+"""Longer frames travel in parts: the server's WebSocket messages end at 1 MiB."""
+
 STATIC_COLUMNS: Final = (
     "id",
     "title",
@@ -167,3 +170,15 @@ def closed(reason: str) -> Frame:
 def encoded(frame: Frame) -> str:
     """The frame as it goes over the wire."""
     return json.dumps(frame, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def parts(text: str) -> list[str]:
+    """An encoded frame as messages: itself, or `part` frames whose texts joined are the frame."""
+    if len(text) <= PART_CHARS:
+        return [text]
+    pieces = [text[at : at + PART_CHARS] for at in range(0, len(text), PART_CHARS)]
+    last = len(pieces) - 1
+    return [
+        encoded({"type": "part", "last": number == last, "text": piece})
+        for number, piece in enumerate(pieces)
+    ]

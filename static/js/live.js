@@ -43,6 +43,8 @@ export class LiveConnection {
     this._isAwaitingSnapshot = false;
     this._isClosed = false;
     this._unsaid = 0;
+    /** Pieces of a frame too long for one message. @type {string[]} */
+    this._parts = [];
     /** @type {WebSocket | null} */
     this._socket = null;
     /** @type {Set<(frame: any) => void>} */
@@ -54,6 +56,7 @@ export class LiveConnection {
   open() {
     const socket = this._connect(this._options.url);
     this._socket = socket;
+    this._parts = [];
     socket.addEventListener("message", (event) => this._received(socket, event.data));
     socket.addEventListener("close", (event) => this._lost(socket, event.code));
   }
@@ -105,7 +108,15 @@ export class LiveConnection {
       this._unsaid = 0;
       this.send({ type: "seen" });
     }
-    const frame = JSON.parse(text);
+    let frame = JSON.parse(text);
+    if (frame.type === "part") {
+      this._parts.push(frame.text);
+      if (!frame.last) {
+        return;
+      }
+      frame = JSON.parse(this._parts.join(""));
+      this._parts = [];
+    }
     if (frame.type === "snapshot") {
       this._isAwaitingSnapshot = false;
       this._tries = 0;

@@ -84,3 +84,16 @@ test("pauses grow to a limit and never vanish", () => {
     assert.ok(pauseMs(tries, 0) >= 250 && pauseMs(tries, 0.999) <= 15_000);
   }
 });
+
+test("a frame in parts is one frame; parts of a lost connection are forgotten", () => {
+  const seen = [];
+  const { sockets, timers } = setUp((frame) => { seen.push(frame); return "applied"; });
+  const text = JSON.stringify({ type: "snapshot", pad: "\u00e9\"\\" });
+  sockets[0].say({ type: "part", last: false, text: text.slice(0, 9) });
+  sockets[0].drop(1006);
+  timers[0].run();
+  for (let at = 0; at < text.length; at += 5) {
+    sockets[1].say({ type: "part", last: at + 5 >= text.length, text: text.slice(at, at + 5) });
+  }
+  assert.deepEqual(seen, [JSON.parse(text)]);
+});

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from executions import frames
 
 
@@ -36,3 +39,16 @@ def test_a_dashboard_delta_and_a_snapshot_hold_the_same_shapes():
     whole = frames.dashboard_snapshot(now=0.0, executions=executions, limits=limits, figures={})
     assert told["executions"] == whole["executions"]
     assert told["limits"] == whole["limits"] == {"team:dev_team": [1, 10, 0]}
+
+
+@given(st.integers(0, 3), st.integers(-1, 1), st.sampled_from(["x", '"', "\u20ac", "\U0001f600"]))
+def test_a_long_frame_travels_in_parts_that_fit_and_joined_are_the_frame(times, more, letter):
+    text = letter * max(0, times * frames.PART_CHARS + more)
+    messages = frames.parts(text)
+    assert all(len(message.encode()) < 1024 * 1024 for message in messages)
+    if len(text) <= frames.PART_CHARS:
+        assert messages == [text]
+    else:
+        told = [json.loads(message) for message in messages]
+        assert "".join(part["text"] for part in told) == text
+        assert [part["last"] for part in told] == [False] * (len(told) - 1) + [True]
