@@ -8,6 +8,9 @@ import redis
 
 from executions.management.embedded_redis import redis_command
 from tests.environment import VAR
+from tests.postgres import postgres
+
+__all__ = ["postgres", "redis_server"]
 
 
 @pytest.fixture(scope="session")

@@ -99,8 +99,8 @@ class SiteClient:
             return database.execute(query, values).fetchall()
 
 
-def start(var, port, *options):
-    """`manage.py up` in an environment of its own, and the line it prints."""
+def start(var, port, *options, **more):
+    """`manage.py up` in an environment of its own (and `more`), and the line it prints."""
     own = ("REDIS_URL", "DATABASE_URL", "PEXEC_RUNNERS")
     environment = {name: value for name, value in os.environ.items() if name not in own}
     errors = Path(var) / "up.err"
@@ -108,7 +108,7 @@ def start(var, port, *options):
         process = subprocess.Popen(
             [sys.executable, "manage.py", "up", *options],
             cwd=ROOT,
-            env={**environment, "PEXEC_VAR": str(var), "PORT": str(port)},
+            env={**environment, "PEXEC_VAR": str(var), "PORT": str(port), **more},
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
