@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from executions.scheduling.conditions import Conditions
 from executions.scheduling.estimates import estimates, with_estimates
 from executions.scheduling.model import LimitKey, LimitKind, limit_key
 from executions.scheduling.planning import schedule_json
+from executions.scheduling.search import planned_order
 from executions.specs import TaskGroupSpec, group_of
 
 ROWS_SHOWN = 20
@@ -23,6 +25,8 @@ def simulated(spec: TaskGroupSpec, changes: Mapping[LimitKey, int]) -> dict[str,
     made = {limit_key(LimitKind.RESOURCE, n): r.capacity for n, r in spec.resources.items()}
     conditions = Conditions(with_estimates(group, durations), {**made, **site_limits()})
     conditions = conditions.with_limits(changes)
+    if order := planned_order(conditions, now=time.monotonic):
+        conditions = conditions.with_order(order.ranks, order.holds)
     result = conditions.run()
     seconds = {id_: found.seconds for id_, found in durations.items()}
     bound = bounds(conditions.group, seconds, conditions.capacities())[0]

@@ -5,7 +5,9 @@ Decided by the same Machine as the real runs; see scheduling/planning.py and wha
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
@@ -16,6 +18,7 @@ from executions.models import Execution, TaskGroup, TaskRun, WorkerProcess
 from executions.models.snapshots import group_of, site_limits
 from executions.reporting.log import attempt_records, execution_log
 from executions.scheduling.conditions import Conditions
+from executions.scheduling.estimates import estimates, with_estimates
 from executions.scheduling.model import (
     ExecutionState,
     LimitKey,
@@ -24,6 +27,7 @@ from executions.scheduling.model import (
     limit_key,
 )
 from executions.scheduling.planning import Plan, plan
+from executions.scheduling.search import planned_order
 from executions.scheduling.whatif import WhatIf, what_if
 from executions.specs import TaskGroupSpec
 from executions.specs import group_of as group_of_spec
@@ -72,11 +76,14 @@ def group_plan(
     slots = worker_slots()
     conditions = Conditions(group_of_spec(spec), {**made, **site_limits()}, slots)
     conditions = conditions.with_limits(changes or {})
+    learned = history_s(group) if group else None
+    estimated = with_estimates(conditions.group, estimates(conditions.group, learned))
     return plan(
         conditions.group,
         limits=conditions.limits,
-        history_s=history_s(group) if group else None,
+        history_s=learned,
         worker_slots=conditions.worker_slots,
+        order=planned_order(replace(conditions, group=estimated), now=time.monotonic),
     )
 
 

@@ -51,15 +51,17 @@ class Conditions:
         return capacities(self.group, self.limits, self.worker_slots)
 
     def with_limit(self, key: LimitKey, value: int) -> Conditions:
-        """The same with exactly `value` of that limit, wherever it comes from."""
+        """The same with exactly `value` of that limit, wherever it comes from.
+
+        What a plan holds back was reckoned with the limits as they were, and is left out.
+        """
         if key == WORKERS:
-            return replace(self, worker_slots=value)
+            return replace(self, group=replace(self.group, holds={}), worker_slots=value)
         if key == MAX_CONCURRENCY:
-            return replace(self, group=replace(self.group, max_concurrency=value))
+            return replace(self, group=replace(self.group, max_concurrency=value, holds={}))
         own = {k: v for k, v in self.group.limits.items() if k != key}
-        return replace(
-            self, group=replace(self.group, limits=own), limits={**self.limits, key: value}
-        )
+        group = replace(self.group, limits=own, holds={})
+        return replace(self, group=group, limits={**self.limits, key: value})
 
     def with_limits(self, changes: Mapping[LimitKey, int]) -> Conditions:
         """The same with all those changes."""

@@ -16,11 +16,14 @@ from executions.scheduling.bounds import bounds
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.graph import build, estimated_s
 from executions.scheduling.schedules import Problem, parallel, problem_of, serial
+from executions.scheduling.simulation import SimulationStalled
 from executions.scheduling.urgency import urgencies
 
 TASKS_AT_MOST: Final = 2000
 SCHEDULES: Final = 6000
 BUDGET_S: Final = 1.0
+SEARCH_SHARE: Final = 0.02
+SEED: Final = 1
 POPULATION: Final = 30
 MUTATION: Final = 0.05
 SPREAD_FIRST: Final = 0.05
@@ -97,6 +100,28 @@ def better_order(
         if makespan_s < best.makespan_s - LEAST_GAIN * plain_s:
             best = BetterOrder(ranks, holds, makespan_s, plain_s)
     return best
+
+
+def planned_order(
+    conditions: Conditions, *, now: Callable[[], float], worth_s: float = 0.0
+) -> BetterOrder | None:
+    """What a plan starts from: a better order if the group wants one and one is found.
+
+    Takes at most BUDGET_S, and no more than SEARCH_SHARE of the run at its best; a run that may
+    be over in `worth_s` is not worth a search. `now` is a clock in seconds.
+    """
+    if not conditions.group.planning:
+        return None
+    least_s = _least_s(conditions)
+    if least_s < worth_s:
+        return None
+    budget = Budget(seconds=min(BUDGET_S, SEARCH_SHARE * least_s), now=now)
+    draw = Random(SEED)  # noqa: S311 nothing secret: the same group gives the same plan
+    try:
+        found = better_order(conditions, draw=draw, budget=budget)
+    except SimulationStalled:
+        return None
+    return found if found.ranks else None
 
 
 def _least_s(conditions: Conditions) -> float:
