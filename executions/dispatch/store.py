@@ -178,8 +178,11 @@ class Store:
         self.attempts[address.token] = address
         self._tokens[address.key] = address.token
 
-    def _forget(self, key: AttemptKey) -> None:
-        self.attempts.pop(self._tokens.pop(key), None)
+    def _forget(self, address: AttemptAddress) -> None:
+        """Forget an ended attempt; its number may have been given again with another token."""
+        self.attempts.pop(address.token, None)
+        if self._tokens.get(address.key) == address.token:
+            del self._tokens[address.key]
 
     def address(self, key: AttemptKey) -> AttemptAddress | None:
         """Where a live attempt is; None once it has ended."""
@@ -215,8 +218,8 @@ class Store:
             self._executions.update(write.execution_rows())
             self._demands.update(write.demands)
             self._commands.update({(pk,): {"handled_at": now} for pk in handled})
-        for key in write.ended:
-            self._forget(key)
+        for address in write.ended:
+            self._forget(address)
         for closed in write.committed.closed:
             self.executions.pop(closed.public_id, None)
         return write.committed
@@ -236,7 +239,7 @@ class _Write:
         self.attempts: dict[tuple[Any, ...], Row] = {}
         self.returned: list[tuple[Any, ...]] = []
         self.demands: dict[tuple[Any, ...], Row] = {}
-        self.ended: list[AttemptKey] = []
+        self.ended: list[AttemptAddress] = []
         self.committed = Committed(defaultdict(list), defaultdict(list), {}, [])
         self._execution_rows: dict[str, Row] = {}
         workers = {
@@ -310,7 +313,7 @@ class _Write:
             started = {"started_at": address.started_at}
             self._update_attempt(address, {"state": t.attempt_state.value, **started})
             return {**started, "finished_at": None}
-        self.ended.append(key)
+        self.ended.append(address)
         totals = {"attempts": t.attempts, "failures": t.failures, "losses": t.losses}
         if t.attempts < t.attempt:  # never begun: its number is given again
             self.returned.append((address.token,))

@@ -155,6 +155,7 @@ class LaneWorker:
         """Take an attempt once, whatever is sent how often."""
         with self._lock:
             if held.token in self._seen:
+                self._answer_for_the_forgotten(held)
                 return
             self._seen[held.token] = None
             if len(self._seen) > SEEN_LIMIT:
@@ -164,6 +165,11 @@ class LaneWorker:
                 return
             self._held[held.token] = held
         self._queue.put(held)
+
+    def _answer_for_the_forgotten(self, held: Held) -> None:
+        """Told again of an attempt that has ended, was told and confirmed: nobody knows of it."""
+        if held.token not in self._held and held.token not in self._reporter.unconfirmed():
+            self._reporter.say_end({**_never_begun(held), "kind": "lost"})
 
     def _stop(self, token: str) -> None:
         with self._lock:

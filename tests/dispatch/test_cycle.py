@@ -5,9 +5,11 @@ Lanes are threads here instead of Celery tasks; everything else is as in a site.
 
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from executions.dispatch import dispatcher as dispatcher_module
@@ -50,6 +52,12 @@ def dispatcher(bus):
 
 @pytest.fixture
 def worker(bus):
+    with a_worker(bus) as found:
+        yield found
+
+
+@contextmanager
+def a_worker(bus):
     lanes = []
 
     def start_lane():
@@ -295,3 +303,21 @@ def test_an_error_in_a_cycle_makes_the_leader_load_again(bus, dispatcher, worker
     monkeypatch.setattr(dispatcher_module.Store, "commit", sometimes)
     assert finish(submit(bus, {"task_id": "A"})).outcome == "success"
     connection.close()
+
+
+def test_work_of_a_worker_that_vanished_before_it_began_is_given_to_another(bus, dispatcher):
+    """The attempt's number is used again, with another token; nothing of the old one stays."""
+    dead = WorkerProcess.objects.create(
+        incarnation="dead", host="h", pid=1, slots=1, first_seen_at=Now(), heartbeat_at=Now()
+    )
+    execution = submit(bus, {"task_id": "A"}, {"task_id": "B", "depends_on": ["A"]})
+    given = Attempt.objects.filter(execution=execution, worker="dead")
+    wait_until(given.exists, "A is given to the dead worker")
+    old = given.get().token
+    with a_worker(bus):
+        WorkerProcess.objects.filter(pk=dead.pk).update(gone_at=Now())
+        bus.wake()
+        assert finish(execution).outcome == "success"
+    attempts = Attempt.objects.filter(execution=execution, task_run__task_id="A")
+    assert [(a.number, a.state, a.token != old) for a in attempts] == [(1, "completed", True)]
+    assert execution.task_runs.get(task_id="A").losses == 0
