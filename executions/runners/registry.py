@@ -18,6 +18,10 @@ from executions.runners.base import Context, End, Outcome, Runner
 from executions.runners.builtin import Fault, Noop, Sleep
 from executions.runners.commands import Commands
 from executions.runners.external import External
+from executions.runners.http import Http
+from executions.runners.http import check_payload as check_http
+from executions.runners.python import Python
+from executions.runners.python import check_payload as check_python
 
 WITHOUT_WORKER = frozenset({"external"})
 """Work done outside the workers: it holds its limits, but no worker slot."""
@@ -52,6 +56,8 @@ def kinds() -> dict[str, Kind]:
         Sleep.name: Kind(dangerous=False, check=Sleep().check),
         External.name: Kind(dangerous=False, check=External().check),
         shell.Shell.name: Kind(dangerous=True, check=shell.check_payload),
+        Http.name: Kind(dangerous=False, check=check_http),
+        Python.name: Kind(dangerous=True, check=check_python),
     }
     for point in entry_points(group=ENTRY_POINTS):
         runner = point.load()
@@ -79,7 +85,11 @@ class RunnerSet:
             "noop": Noop,
             "sleep": Sleep,
             "external": External,
+            "http": lambda: Http(allow_private=options.http_allow_private),
             "shell": lambda: shell.Shell(self._commands, options.scratch_dir),
+            "python": lambda: Python(
+                shell.Shell(self._commands, options.scratch_dir), options.python_callables
+            ),
         }
         for point in entry_points(group=ENTRY_POINTS):
             makers[point.name] = lambda p=point: p.load()(options)  # type: ignore[misc]
@@ -88,7 +98,7 @@ class RunnerSet:
 
     @property
     def _needs_commands(self) -> bool:
-        return "shell" in self._runners
+        return not self._runners.keys().isdisjoint(("shell", "python"))
 
     def start(self) -> None:
         """Make ready."""

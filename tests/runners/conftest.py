@@ -61,7 +61,10 @@ class Bench:
 @pytest.fixture(scope="module")
 def runners(tmp_path_factory):
     scratch = tmp_path_factory.mktemp("scratch")
-    found = RunnerSet(["noop", "sleep", "shell", "external"], RunnerOptions(scratch))
+    found = RunnerSet(
+        ["noop", "sleep", "shell", "python", "external"],
+        RunnerOptions(scratch, python_callables=("tests.runners.work.*",)),
+    )
     found.start()
     yield found
     found.stop()
