@@ -10,7 +10,7 @@ from statistics import fmean
 from bench.psplib import read_best_known, read_sm
 from bench.tables import Missing, Row, Subject, data_folder
 from bench.wfformat import read_wfformat
-from executions.scheduling.bounds import lower_bound
+from executions.scheduling.bounds import bounds, tight_bound_s
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.model import Group, LimitKey, LimitKind, limit_key
 from executions.scheduling.search import Budget, better_order
@@ -19,6 +19,8 @@ SETS = {"j30": (5.5, 4.5), "j60": (6.6, 5.3), "j120": (11.5, 10.4)}
 PLANNED = {"j30": (1.0, 0.3), "j60": (2.6, 1.5), "j120": (5.3, 3.5)}
 SEARCH_S = 1.0
 SLOTS = (8, 16, 64)
+PLANNED_SLOTS = 16
+WORKFLOWS_ASKED = "16 at once, planned over tight bound"
 CAPPED_FROM, CAP, NO_CAP = 10, 4, 1_000_000
 
 
@@ -66,23 +68,40 @@ def type_limits(group: Group, *, capped: bool) -> dict[LimitKey, int]:
 
 
 def measure_workflows(rows: list[Row], raw: dict[str, object]) -> None:
-    """Makespan over lower bound."""
+    """Makespan over lower bound: the printed one, and the one that counts heads and tails too."""
     ratios: dict[str, list[float]] = defaultdict(list)
     for path in sorted(data_folder("wfinstances").glob("*.json*")):
         for slots in SLOTS:
             for capped in (False, True):
-                group = read_wfformat(path, max_concurrency=slots)
-                limits = type_limits(group, capped=capped)
-                seconds = {task.id: task.duration_s or 0.0 for task in group.tasks}
-                bound = lower_bound(group, seconds, limits)
-                ratio = Conditions(group, limits).run().makespan_s / bound.seconds
-                if ratio < 1.0 - 1e-9:
-                    raise BeatsTheBound(f"{path.name} at {slots}: {ratio}")
                 name = f"{slots} at once{', types capped' if capped else ''}"
-                ratios[name].append(ratio)
-                raw[f"{group.name} {name}"] = {"ratio": ratio, "bound": bound.limit}
-    for name, found in ratios.items():
-        rows.append(Row(f"WfInstances, {name}, over the bound", fmean(found)))
+                group = read_wfformat(path, max_concurrency=slots)
+                conditions = Conditions(group, type_limits(group, capped=capped))
+                found = workflow_ratios(conditions, planned=slots == PLANNED_SLOTS)
+                for what, ratio in found.items():
+                    if ratio < 1.0 - 1e-9:
+                        raise BeatsTheBound(f"{path.name} {name}: {ratio}")
+                    ratios[f"{name}, {what}"].append(ratio)
+                raw[f"{group.name} {name}"] = found
+    for name, found_ratios in ratios.items():
+        asked = (1.015, 1.003) if name == WORKFLOWS_ASKED else (None, None)
+        rows.append(Row(f"WfInstances, {name}", fmean(found_ratios), "", *asked))
+
+
+def workflow_ratios(conditions: Conditions, *, planned: bool) -> dict[str, float]:
+    """By what is compared: makespan over bound."""
+    group, capacity = conditions.group, conditions.capacities()
+    seconds = {task.id: task.duration_s or 0.0 for task in group.tasks}
+    bound_s = bounds(group, seconds, capacity)[0].seconds
+    tight_s = tight_bound_s(group, seconds, capacity)
+    live_s = conditions.run().makespan_s
+    found = {"live over bound": live_s / bound_s, "live over tight bound": live_s / tight_s}
+    if planned:
+        budget = Budget(seconds=SEARCH_S, now=time.process_time)
+        order = better_order(conditions, draw=random.Random(1), budget=budget)
+        planned_s = conditions.with_order(order.ranks, order.holds).run().makespan_s
+        found["planned over bound"] = planned_s / bound_s
+        found["planned over tight bound"] = planned_s / tight_s
+    return found
 
 
 def measure() -> Subject:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from executions.scheduling.bounds import bounds
+from executions.scheduling.bounds import tight_bound_s
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.graph import build, estimated_s
 from executions.scheduling.schedules import Problem, parallel, problem_of, serial
@@ -87,8 +87,10 @@ def better_order(
     plain = conditions.with_order({})
     plain_s = plain.run().makespan_s
     best = BetterOrder({}, {}, plain_s, plain_s)
+    if not 1 < len(plain.group.tasks) <= TASKS_AT_MOST:
+        return best
     least_s = _least_s(plain)
-    if not 1 < len(plain.group.tasks) <= TASKS_AT_MOST or plain_s <= least_s * (1 + LEAST_GAIN):
+    if plain_s <= least_s * (1 + LEAST_GAIN):
         return best
     search = _Search(plain, draw, budget or Budget(), least_s)
     tried = 0
@@ -110,7 +112,7 @@ def planned_order(
     Takes at most BUDGET_S, and no more than SEARCH_SHARE of the run at its best; a run that may
     be over in `worth_s` is not worth a search. `now` is a clock in seconds.
     """
-    if not conditions.group.planning:
+    if not conditions.group.planning or len(conditions.group.tasks) > TASKS_AT_MOST:
         return None
     least_s = _least_s(conditions)
     if least_s < worth_s:
@@ -127,7 +129,7 @@ def planned_order(
 def _least_s(conditions: Conditions) -> float:
     group = conditions.group
     seconds = {task.id: estimated_s(task) for task in group.tasks}
-    return bounds(group, seconds, conditions.capacities())[0].seconds
+    return tight_bound_s(group, seconds, conditions.capacities())
 
 
 class _Search:

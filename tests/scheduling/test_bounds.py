@@ -1,10 +1,13 @@
 """Lower bounds and what they come from."""
 
 import pytest
+from hypothesis import given
 
-from executions.scheduling.bounds import CHAIN, bounds, lower_bound
+from executions.scheduling.bounds import CHAIN, bounds, lower_bound, tight_bound_s
+from executions.scheduling.conditions import Conditions
 from executions.scheduling.needs import capacities, limit_name
 from tests.scheduling.builders import alone, group, site, task, units
+from tests.scheduling.planned import SITE, groups
 
 
 def seconds(of):
@@ -58,3 +61,20 @@ def test_an_executions_own_limits_are_named_without_its_id():
     assert limit_name("PEXEC-1/max_concurrency") == "max_concurrency"
     assert limit_name("PEXEC-1/team:dev") == "own/team:dev"
     assert limit_name("resource:a/b") == "resource:a/b"
+
+
+def test_the_tight_bound_counts_what_comes_before_and_after():
+    middle = [task(f"M{i}", "A") for i in range(4)]
+    of = group(task("A"), *middle, task("Z", *(t.id for t in middle)), max_concurrency=2)
+    given = capacities(of, {})
+    assert bounds(of, seconds(of), given)[0].seconds == 3
+    assert tight_bound_s(of, seconds(of), given) == 4
+
+
+@given(groups())
+def test_no_run_beats_the_tight_bound(of):
+    conditions = Conditions(of, SITE)
+    durations = {t.id: t.duration_s for t in of.tasks}
+    tight_s = tight_bound_s(of, durations, conditions.capacities())
+    assert bounds(of, durations, conditions.capacities())[0].seconds <= tight_s
+    assert tight_s <= conditions.run().makespan_s + 1e-9
