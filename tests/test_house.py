@@ -1,6 +1,7 @@
 """The house stays beautiful: sizes held by numbers. Raise one only with a reason."""
 
 import ast
+import re
 import subprocess
 from pathlib import Path
 
@@ -78,3 +79,18 @@ def test_every_module_says_what_it_is_for():
 @pytest.mark.parametrize("word", ["utils", "common", "helpers", "manager", "misc"])
 def test_no_module_is_named_for_nothing(word):
     assert [p for p in modules() if word in p.stem.split("_")] == []
+
+
+MADE_BY_A_COMMAND = {"docs/faults.md"}
+"""Written by `make chaos`."""
+
+
+def test_every_link_in_the_documents_leads_somewhere():
+    broken = []
+    for document in files("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+            place = (document.parent / target).resolve()
+            name = str(place.relative_to(ROOT))
+            if not place.exists() and name not in MADE_BY_A_COMMAND:
+                broken.append(f"{document.name}: {target}")
+    assert broken == []
