@@ -110,7 +110,7 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
     return version >= newest or any(version[:2] == p[:2] and version >= p for p in patched)
 
 
-SQLITE_JOURNAL = "WAL" if wal_is_safe(sqlite3.sqlite_version_info[:3]) else "DELETE"
+SQLITE_JOURNAL = "WAL" if wal_is_safe(sqlite3.sqlite_version_info[:3]) else "PERSIST"
 
 
 def _database() -> dict[str, Any]:
