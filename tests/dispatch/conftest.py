@@ -1,11 +1,14 @@
 """What tests of the shell around the brain share: a bus of their own on the real Redis."""
 
 import secrets
+import threading
 
 import pytest
 from django.conf import settings
 
 from executions.dispatch.bus import Bus
+from executions.dispatch.dispatcher import Dispatcher
+from tests.dispatch.small_site import WITHIN_S, a_worker
 
 
 @pytest.fixture
@@ -26,3 +29,20 @@ class HandClock:
 @pytest.fixture
 def clock() -> HandClock:
     return HandClock()
+
+
+@pytest.fixture
+def dispatcher(bus):
+    found = Dispatcher(bus)
+    thread = threading.Thread(target=found.run)
+    thread.start()
+    yield found
+    found.stop()
+    thread.join(WITHIN_S)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def worker(bus):
+    with a_worker(bus) as found:
+        yield found
