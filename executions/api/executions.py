@@ -19,7 +19,7 @@ from executions.api import shapes
 from executions.api.pagination import Pages
 from executions.api.parsing import fields
 from executions.api.permissions import require, visible_execution, visible_group
-from executions.reporting.forecast import execution_what_if
+from executions.reporting.forecast import execution_expected_end, execution_what_if
 from executions.reporting.report import execution_report, execution_timeline
 from executions.reporting.waits import execution_tasks
 from executions.watching import stories
@@ -255,3 +255,15 @@ def execution_what_if_view(request: Request, public_id: str) -> Response:
     changes = shapes.ChangesShape(data=request.data)
     changes.is_valid(raise_exception=True)
     return Response(execution_what_if(execution, changes.validated_data["set"]).as_json())
+
+
+@extend_schema(
+    operation_id="execution_forecast",
+    request=None,
+    responses={200: OpenApiTypes.OBJECT},
+)
+@api_view(["GET"])
+def execution_forecast_view(request: Request, public_id: str) -> Response:
+    """When the run will end if it goes on as so far; null: it is over, or it cannot end."""
+    execution = visible_execution(request, public_id)
+    return Response({"expected_end_at": execution_expected_end(execution)})

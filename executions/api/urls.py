@@ -23,6 +23,7 @@ v1 = [
     path(f"{ONE}pause/", executions.execution_pause, name="api-pause"),
     path(f"{ONE}resume/", executions.execution_resume, name="api-resume"),
     path(f"{ONE}retry-failed/", executions.execution_retry_failed, name="api-retry-failed"),
+    path(f"{ONE}forecast/", executions.execution_forecast_view, name="api-forecast"),
     path(f"{ONE}what-if/", executions.execution_what_if_view, name="api-what-if"),
     path("teams/", limits.team_collection, name="api-teams"),
     path("teams/<str:name>/", limits.team_detail, name="api-team"),

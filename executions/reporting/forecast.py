@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from statistics import median
 from typing import Final
 
@@ -15,11 +16,12 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from executions.models import Execution, TaskGroup, TaskRun, WorkerProcess
-from executions.models.snapshots import group_of, site_limits
+from executions.models.snapshots import group_of, progress_of, site_limits
 from executions.reporting.log import attempt_records, execution_log
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.estimates import estimates, with_estimates
 from executions.scheduling.model import (
+    OPEN_EXECUTION_STATES,
     ExecutionState,
     LimitKey,
     LimitKind,
@@ -28,7 +30,8 @@ from executions.scheduling.model import (
 )
 from executions.scheduling.planning import Plan, plan
 from executions.scheduling.search import planned_order
-from executions.scheduling.whatif import WhatIf, what_if
+from executions.scheduling.simulation import SimulationStalled
+from executions.scheduling.whatif import WhatIf, expected_end, what_if
 from executions.specs import TaskGroupSpec
 from executions.specs import group_of as group_of_spec
 
@@ -85,6 +88,39 @@ def group_plan(
         worker_slots=conditions.worker_slots,
         order=planned_order(replace(conditions, group=estimated), now=time.monotonic),
     )
+
+
+def execution_expected_end(
+    execution: Execution, *, tasks_limit: int | None = TASKS_LIMIT
+) -> datetime | None:
+    """When an open execution will end if it goes on as so far; None: it is over or cannot end.
+
+    Raises TooLargeError.
+    """
+    if ExecutionState(execution.state) not in OPEN_EXECUTION_STATES:
+        return None
+    if tasks_limit is not None and execution.total > tasks_limit:
+        raise TooLargeError
+    log = execution_log(execution)
+    now = timezone.now()
+    live = {row: tries[-1] for row, tries in log.attempts.items() if not tries[-1].released_at}
+    actual_s = {
+        row.task_id: (row.finished_at - row.started_at).total_seconds()
+        for row in log.task_runs
+        if row.state == TaskState.COMPLETED and row.started_at and row.finished_at
+    }
+    try:
+        end = expected_end(
+            group_of(execution, log.task_runs),
+            progress_of(execution, log.task_runs, live),
+            actual_s,
+            limits=site_limits(),
+            now=now.timestamp(),
+            worker_slots=worker_slots(),
+        )
+    except SimulationStalled:
+        return None
+    return datetime.fromtimestamp(end, UTC)
 
 
 def execution_what_if(

@@ -107,10 +107,10 @@ def better_order(
 def planned_order(
     conditions: Conditions, *, now: Callable[[], float], worth_s: float = 0.0
 ) -> BetterOrder | None:
-    """What a plan starts from: a better order if the group wants one and one is found.
+    """What a plan starts from: a better order, or the plain one (empty ranks) with its forecast.
 
-    Takes at most BUDGET_S, and no more than SEARCH_SHARE of the run at its best; a run that may
-    be over in `worth_s` is not worth a search. `now` is a clock in seconds.
+    None: the group wants no plan, is too large for one, may be over in `worth_s`, or cannot end.
+    Takes at most BUDGET_S and SEARCH_SHARE of the run at its best. `now` is a clock in seconds.
     """
     if not conditions.group.planning or len(conditions.group.tasks) > TASKS_AT_MOST:
         return None
@@ -120,10 +120,9 @@ def planned_order(
     budget = Budget(seconds=min(BUDGET_S, SEARCH_SHARE * least_s), now=now)
     draw = Random(SEED)  # noqa: S311 nothing secret: the same group gives the same plan
     try:
-        found = better_order(conditions, draw=draw, budget=budget)
+        return better_order(conditions, draw=draw, budget=budget)
     except SimulationStalled:
         return None
-    return found if found.ranks else None
 
 
 def _least_s(conditions: Conditions) -> float:

@@ -1,11 +1,14 @@
 """Plans and what-ifs over REST and on the command line: the same scheduler, nothing started."""
 
 import json
+from datetime import datetime
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.utils import timezone
 
+from executions import services, specs
 from executions.models import Command, Execution
 from tests.api.conftest import spec
 from tests.api.records import finished
@@ -72,3 +75,18 @@ def test_what_would_never_end_is_said(tmp_path):
     path.write_text(json.dumps(spec({"id": "A", "team": "dev_team"})))
     with pytest.raises(CommandError, match="would never end"):
         call_command("pexec", "simulate", str(path), "--set", "team.dev_team=0")
+
+
+def test_the_end_of_an_open_run_is_expected(as_viewer, author):
+    tasks = [{"id": name, "duration_s": 100} for name in "AB"]
+    body = spec(*tasks, max_concurrency=1)
+    execution = services.execution_submit(user=author, spec=specs.parse_data(body))
+    address = f"/api/v1/executions/{execution.public_id}/forecast/"
+    asked = timezone.now()
+    told = datetime.fromisoformat(as_viewer.get(address).json()["expected_end_at"])
+    assert 200 <= (told - asked).total_seconds() < 205
+
+
+def test_nothing_is_expected_of_a_run_that_is_over(as_viewer, author):
+    address = f"/api/v1/executions/{finished(author).public_id}/forecast/"
+    assert as_viewer.get(address).json() == {"expected_end_at": None}

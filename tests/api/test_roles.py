@@ -32,6 +32,7 @@ ANSWERS = {
     ("post", "api-pause"): (403, 403, 409, 409, 409, 409),
     ("post", "api-resume"): (403, 403, 409, 409, 409, 409),
     ("post", "api-retry-failed"): (403, 403, 201, 201, 201, 201),
+    ("get", "api-forecast"): SEE,
     ("post", "api-what-if"): SEE,
     ("get", "api-teams"): SEE,
     ("get", "api-team"): SEE,
