@@ -55,7 +55,9 @@ class FanOut:
             self._backlog -= 1
 
     def close(self) -> None:
-        """End the thread; the layer closes its connections with the loop."""
+        """End the thread; the layer closes its connections with the loop. Twice does no harm."""
+        if self._loop.is_closed():
+            return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(SEND_LIMIT_S)
         self._loop.close()

@@ -6,6 +6,7 @@ what it runs, so that the permits can be used by others.
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import secrets
@@ -22,13 +23,15 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
+from executions import frames
 from executions.dispatch.briefs import Brief, BriefBook, NoBriefError, results_of
 from executions.dispatch.bus import Bus, BusDownError, Message
+from executions.dispatch.live import FanOut
 from executions.dispatch.reports import Reporter
 from executions.dispatch.timing import DRAIN_S, HEARTBEAT_EVERY_S, SELF_STOP_S, STOP_S
 from executions.models import Attempt, AttemptOutput, WorkerProcess
 from executions.runners.base import Context, End, Outcome
-from executions.runners.output import OutputBuffer
+from executions.runners.output import OutputBuffer, as_text
 from executions.runners.references import UnresolvedReferenceError, references, resolve
 from executions.runners.registry import RunnerOptions, RunnerSet
 
@@ -90,6 +93,7 @@ class LaneWorker:
     def start(self) -> None:
         """Announce this process and begin to listen."""
         self._runners.start()
+        self._fan_out = FanOut()
         WorkerProcess.objects.create(
             incarnation=self.incarnation,
             host=socket.gethostname(),
@@ -119,6 +123,7 @@ class LaneWorker:
         self._closed.set()
         self._reporter.close()
         self._runners.stop()
+        self._fan_out.close()
         self._row_update(gone_at=Now())
         self._bus.wake()
         connection.close()
@@ -235,7 +240,7 @@ class LaneWorker:
 
     def _attempt(self, held: Held) -> Message:
         brief = self._briefs.get(held.execution, held.position)
-        tap = OutputTap(self._bus, held.token)
+        tap = OutputTap(self._bus, self._fan_out, held.token)
         output = OutputBuffer(tap=tap)
         context = Context(
             execution=brief.execution,
@@ -335,15 +340,19 @@ def _never_begun(held: Held) -> Message:
 class OutputTap:
     """Passes on what an attempt prints while it runs, and keeps it when it is over."""
 
-    def __init__(self, bus: Bus, token: str) -> None:
+    def __init__(self, bus: Bus, fan_out: FanOut, token: str) -> None:
         self._bus = bus
+        self._fan_out = fan_out
         self._token = token
         self._attempt: int | None = None
 
     def __call__(self, offset: int, data: bytes) -> None:
         """Pass a piece on; never fails."""
         try:
-            self._bus.output_append(self._key(), offset, data)
+            key = self._key()
+            self._bus.output_append(key, offset, data)
+            frame = frames.output(attempt=key, offset=offset, text=as_text(data))
+            self._fan_out.send(f"output.{key}", json.dumps(frame))
         except (BusDownError, DatabaseError) as error:
             log.debug("live output not sent", error=str(error))
 
