@@ -1,6 +1,7 @@
 """What every test may use: a real Redis, on the socket that the settings name."""
 
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,32 @@ from tests.environment import VAR
 from tests.postgres import postgres
 
 __all__ = ["postgres", "redis_server"]
+
+
+ASGIREF_THREAD = "ThreadPoolExecutor-"
+"""The one thread in which sync code of async tests runs; it lives as long as the process."""
+
+
+def processes_left():
+    """Command lines of processes that were started in this suite's environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"PEXEC_VAR={VAR}".encode() in path.read_bytes().split(b"\0"):
+                found.append((path.parent / "cmdline").read_text().replace("\0", " "))
+        except OSError:  # ended meanwhile, or another user's
+            continue
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_stays_behind():
+    """Made first, so ended last: by then every process and every thread of the tests has ended."""
+    before = set(threading.enumerate())
+    yield
+    assert processes_left() == []
+    left = [t.name for t in set(threading.enumerate()) - before if not t.daemon]
+    assert [name for name in left if not name.startswith(ASGIREF_THREAD)] == []
 
 
 @pytest.fixture(scope="session")
