@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run lint js-lint js-test test format fuzz bench chaos
+.PHONY: help run lint js-lint js-test test format fuzz bench chaos screenshots
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -54,3 +54,6 @@ chaos: $(VENV)/.installed-dev ## inject the faults of the promise, write docs/fa
 
 bench: $(VENV)/.installed-dev ## what it costs and how good schedules are, into var/bench.json
 	$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
+
+screenshots: $(VENV)/.installed-dev ## the pages as Chromium shows them, into var/screenshots
+	$(BIN)/pytest -q tests/e2e/test_browser.py
