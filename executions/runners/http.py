@@ -10,6 +10,7 @@ import http.client
 import io
 import ipaddress
 import json
+import math
 import socket
 import ssl
 import threading
@@ -32,6 +33,8 @@ STEP_S = 0.2
 RETRY_PAUSE_S = 1.0
 HEADERS_KEPT = ("content-type", "content-length", "location", "etag", "last-modified")
 SENSITIVE = ("authorization", "cookie", "proxy-authorization")
+NEVER_PUBLIC = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "::/96", "fec0::/10")))
+"""They lead to IPv4 addresses by way of a translator, or are old site-local ones."""
 CARRIER_GRADE_NAT = ipaddress.ip_network("100.64.0.0/10")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -63,6 +66,8 @@ def is_public(address: Address) -> bool:
     if mapped is not None:
         return is_public(mapped)
     if address.version == 4 and address in CARRIER_GRADE_NAT:  # noqa: PLR2004 (the protocol's number)
+        return False
+    if any(address in network for network in NEVER_PUBLIC):
         return False
     return address.is_global and not address.is_multicast
 
@@ -281,9 +286,10 @@ def _pause_s(answer: Answer) -> float | None:
     if answer.status not in BUSY or after is None:
         return None
     try:
-        return max(float(after), RETRY_PAUSE_S / 10)
+        pause_s = float(after)
     except ValueError:
         return RETRY_PAUSE_S
+    return max(pause_s, RETRY_PAUSE_S / 10) if math.isfinite(pause_s) else RETRY_PAUSE_S
 
 
 def _judged(answer: Answer, expected: Any) -> Outcome:

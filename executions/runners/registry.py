@@ -122,6 +122,9 @@ class RunnerSet:
                 End.FAILED, f"runner '{name}' is not enabled on this worker", retryable=False
             )
         try:
+            if faults := runner.check(payload):  # what was filled in may not fit
+                told = "; ".join(f"{place}: {message}" for place, message in faults)
+                return Outcome(End.FAILED, told[:ERROR_LIMIT], retryable=False)
             return runner.run(payload, context)
         except Exception as error:  # noqa: BLE001 (a runner's fault is a failed attempt)
             return Outcome(End.FAILED, f"{type(error).__name__}: {error}"[:ERROR_LIMIT])

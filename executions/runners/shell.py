@@ -208,10 +208,22 @@ def _stdin(text: str | None):  # type: ignore[no-untyped-def]  # noqa: ANN202
             yield file.fileno()
 
 
+def _is_passable(text: Any) -> bool:
+    """Whether the system takes a text as an argument (what is no text is told elsewhere)."""
+    if not isinstance(text, str):
+        return True
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 def check_payload(payload: Mapping[str, Any]) -> list[Fault]:
     """Every fault of a shell payload."""
     faults = unknown_keys(payload, {"command", "cwd", "env", "stdin", "limits"})
     command = payload.get("command")
+    if not all(map(_is_passable, command if isinstance(command, list) else [command])):
+        faults.append(("command", "must not contain NUL or lone surrogates"))
     if isinstance(command, list):
         if not command or not all(isinstance(word, str) and word for word in command[:1]):
             faults.append(("command", "must begin with a program"))
@@ -229,15 +241,7 @@ def check_payload(payload: Mapping[str, Any]) -> list[Fault]:
         cwd.startswith("/") or ".." in Path(cwd).parts
     ):
         faults.append(("cwd", "must be relative and below the attempt's own directory"))
-    env = payload.get("env", {})
-    if not isinstance(env, Mapping):
-        faults.append(("env", "must be a mapping of names to texts"))
-    else:
-        faults += [
-            (f"env.{name}", "must be text, its name without '='")
-            for name, value in env.items()
-            if not isinstance(value, str) or "=" in name or "\0" in value + name
-        ]
+    faults += _env_faults(payload.get("env", {}))
     limits = payload.get("limits", {})
     if not isinstance(limits, Mapping):
         return [*faults, ("limits", "must be a mapping")]
@@ -245,3 +249,13 @@ def check_payload(payload: Mapping[str, Any]) -> list[Fault]:
     for name in LIMITS:
         faults += [(f"limits.{p}", m) for p, m in check_number(limits, name, at_least=1)]
     return faults
+
+
+def _env_faults(env: Any) -> list[Fault]:
+    if not isinstance(env, Mapping):
+        return [("env", "must be a mapping of names to texts")]
+    return [
+        (f"env.{name}", "must be text, its name without '='")
+        for name, value in env.items()
+        if not isinstance(value, str) or "=" in name or not _is_passable(name + value)
+    ]

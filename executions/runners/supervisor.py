@@ -25,6 +25,7 @@ from typing import Any
 PACKET_BYTES = 100_000
 DEATH_GRACE_S = 2.0
 SWEEP_EVERY_S = 0.1
+LIMIT_HIGHEST = 2**62
 PR_SET_CHILD_SUBREAPER = 36
 LIMITS = {
     "memory_mb": (resource.RLIMIT_AS, 1024 * 1024),
@@ -153,6 +154,8 @@ class Supervisor:
     def _spawn(self, request: dict[str, Any], fds: list[int]) -> None:
         try:
             stdin, output = fds
+            limits = [(LIMITS[n][0], v * LIMITS[n][1]) for n, v in request["limits"].items()]
+            limits = [(kind, int(min(value, LIMIT_HIGHEST))) for kind, value in limits]
             os.chdir(request["cwd"])
             pid = os.posix_spawnp(
                 request["argv"][0],
@@ -169,13 +172,17 @@ class Supervisor:
         except OSError as error:
             self._tell({"id": request["id"], "errno": error.errno, "file": error.filename})
             return
+        except (TypeError, ValueError):  # one bad request must not end everybody's commands
+            self._tell({"id": request["id"], "errno": errno.EINVAL})
+            return
         finally:
             for fd in fds:
                 os.close(fd)
-        for name, value in request["limits"].items():
-            kind, unit = LIMITS[name]
+        for kind, value in limits:
             with contextlib.suppress(ProcessLookupError):
-                resource.prlimit(pid, kind, (int(value * unit), int(value * unit)))
+                hard = resource.prlimit(pid, kind)[1]
+                most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+                resource.prlimit(pid, kind, (most, most))
         child = Child(request["id"], pid, request["mark"].encode())
         self._children[pid] = child
         self._by_id[child.id] = child
