@@ -6,9 +6,8 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from statistics import median
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -19,11 +18,16 @@ from executions.dispatch import bus
 from executions.dispatch.rows import Row, Table
 from executions.models import Execution, TaskGroup, TaskRun
 from executions.models.snapshots import site_limits
-from executions.reporting.forecast import worker_slots
+from executions.reporting.forecast import history_s, worker_slots
 from executions.scheduling.conditions import Conditions
+from executions.scheduling.estimates import (
+    DurationSource,
+    Estimate,
+    estimates,
+    with_estimates,
+)
 from executions.scheduling.graph import demand_numbers
 from executions.scheduling.model import (
-    DEFAULT_DURATION_S,
     FINAL_EXECUTION_STATES,
     ExecutionState,
     LimitKind,
@@ -34,8 +38,6 @@ from executions.scheduling.search import BetterOrder, planned_order
 from executions.services.groups import make_resources, may_define, spec_check, spec_of
 from executions.specs import TaskGroupSpec, TaskSpec, group_of, plain
 
-HISTORY_RUNS = 20
-"""How many past executions of a group its tasks' durations are learned from."""
 TRIES = 100
 WORTH_PLANNING_S = 5.0
 """A run that may be over sooner starts without a search."""
@@ -50,6 +52,9 @@ CONFIG_FIELDS = (
     "planning",
     "limits",
 )
+
+Estimates = Mapping[str, Estimate]
+"""By task id."""
 
 
 class IdempotencyConflictError(Exception):
@@ -83,7 +88,7 @@ def execution_submit(
     if idempotency_key and (known := _known(user, idempotency_key, digest)):
         return known
     spec_check(spec)
-    durations = Durations(spec, group)
+    durations = estimates(group_of(spec), None if group is None else history_s(group))
     order = _order(spec, durations)
     for _ in range(TRIES):
         try:
@@ -133,7 +138,7 @@ def _new_execution(
 
 
 def _task_runs(
-    execution: Execution, spec: TaskGroupSpec, durations: Durations, order: BetterOrder | None
+    execution: Execution, spec: TaskGroupSpec, durations: Estimates, order: BetterOrder | None
 ) -> list[Row]:
     planned = group_of(spec)
     if order is not None:
@@ -141,7 +146,7 @@ def _task_runs(
     demands = demand_numbers(planned)
     since = execution.created_at.timestamp()
     return [
-        _task_run(task, durations)
+        _task_run(task, durations[task.id])
         | {
             "execution_id": execution.pk,
             "position": n,
@@ -153,21 +158,18 @@ def _task_runs(
     ]
 
 
-def _order(spec: TaskGroupSpec, durations: Durations) -> BetterOrder | None:
+def _order(spec: TaskGroupSpec, durations: Estimates) -> BetterOrder | None:
     """A better order than the plain rule, where durations are known and it is worth the time."""
-    known = {task.id: durations.of(task) for task in spec.tasks}
-    guessed = sum(source == "default" for _, source in known.values())
-    if guessed > len(known) / 2:
+    guessed = sum(known.source is DurationSource.DEFAULT for known in durations.values())
+    if guessed > len(durations) / 2:
         return None
-    group = group_of(spec)
-    tasks = tuple(replace(task, duration_s=known[task.id][0]) for task in group.tasks)
+    group = with_estimates(group_of(spec), durations)
     made = {limit_key(LimitKind.RESOURCE, n): r.capacity for n, r in spec.resources.items()}
-    conditions = Conditions(replace(group, tasks=tasks), {**made, **site_limits()}, worker_slots())
+    conditions = Conditions(group, {**made, **site_limits()}, worker_slots())
     return planned_order(conditions, now=time.monotonic, worth_s=WORTH_PLANNING_S)
 
 
-def _task_run(task: TaskSpec, durations: Durations) -> Row:
-    duration_s, source = durations.of(task)
+def _task_run(task: TaskSpec, duration: Estimate) -> Row:
     return {
         "task_id": task.id,
         "title": task.title,
@@ -178,47 +180,12 @@ def _task_run(task: TaskSpec, durations: Durations) -> Row:
         "task_type": task.task_type or "",
         "required_resources": [need.model_dump() for need in task.required_resources],
         "depends_on": list(dict.fromkeys(task.depends_on)),
-        "duration_s": duration_s,
-        "duration_source": source,
+        "duration_s": duration.seconds,
+        "duration_source": duration.source.value,
         "timeout_ms": task.timeout_ms,
         "max_retries": task.max_retries,
         "state": (TaskState.BLOCKED if task.depends_on else TaskState.QUEUED).value,
     }
-
-
-class Durations:
-    """How long tasks will take: said, else learned from this group's past runs, else guessed."""
-
-    def __init__(self, spec: TaskGroupSpec, group: TaskGroup | None) -> None:
-        self._past = {} if group is None else _past_durations(group)
-        known = [
-            self._past[task.id] if task.duration_s is None else task.duration_s
-            for task in spec.tasks
-            if task.duration_s is not None or task.id in self._past
-        ]
-        self._median = median(known) if known else None
-
-    def of(self, task: TaskSpec) -> tuple[float, str]:
-        """Seconds, and where they are from: task, history, group, default."""
-        if task.duration_s is not None:
-            return task.duration_s, "task"
-        if task.id in self._past:
-            return self._past[task.id], "history"
-        if self._median is not None:
-            return self._median, "group"
-        return DEFAULT_DURATION_S, "default"
-
-
-def _past_durations(group: TaskGroup) -> dict[str, float]:
-    recent = group.executions.order_by("-id").values_list("id", flat=True)[:HISTORY_RUNS]
-    rows = TaskRun.objects.filter(
-        execution__in=list(recent), state=TaskState.COMPLETED, started_at__isnull=False
-    ).values_list("task_id", "started_at", "finished_at")
-    found: dict[str, list[float]] = {}
-    for task_id, started_at, finished_at in rows:
-        if started_at is not None and finished_at is not None:
-            found.setdefault(task_id, []).append((finished_at - started_at).total_seconds())
-    return {task_id: median(seconds) for task_id, seconds in found.items()}
 
 
 def execution_retry_failed(*, execution: Execution, user: Any) -> Execution:
