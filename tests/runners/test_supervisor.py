@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = """
-import sys, threading
+import sys, threading, time
 from pathlib import Path
 from executions.runners.base import Context
 from executions.runners.output import OutputBuffer
@@ -19,16 +19,27 @@ from executions.runners.registry import RunnerOptions, RunnerSet
 
 runners = RunnerSet(["shell"], RunnerOptions(Path(sys.argv[1]), silence_s=float(sys.argv[2])))
 runners.start()
-context = Context("PEXEC-1", "T1", 1, "dying-token", 60.0, OutputBuffer(tap=lambda o, d: print(d, flush=True)))
+
+def alive():
+    while True:
+        runners.keep_alive()
+        time.sleep(0.05)
+
+threading.Thread(target=alive, daemon=True).start()
+context = Context("PEXEC-1", "T1", 1, sys.argv[3], 60.0, OutputBuffer(tap=lambda o, d: print(d, flush=True)))
 runners.run("shell", {"command": "trap '' TERM; (setsid sleep 61 &); sleep 60 & echo begun; wait; sleep 60"}, context)
 """  # noqa: E501 (a program)
+
+
+TOKEN = f"dying-{os.getpid()}"
+BEGUN_WITHIN_S = 10
 
 
 def marked():
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
-            if b"PEXEC_TOKEN=dying-token" in path.read_bytes():
+            if f"PEXEC_TOKEN={TOKEN}".encode() in path.read_bytes():
                 found.append(int(path.parent.name))
         except OSError:
             continue
@@ -45,12 +56,15 @@ def wait_gone(within_s):
 @contextmanager
 def worker(tmp_path, silence_s):
     with subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(tmp_path), str(silence_s)],
+        [sys.executable, "-c", WORKER, str(tmp_path), str(silence_s), TOKEN],
         cwd=ROOT,
         stdout=subprocess.PIPE,
     ) as process:
         assert process.stdout.readline()
-        assert len(marked()) >= 3
+        deadline = time.monotonic() + BEGUN_WITHIN_S
+        while len(marked()) < 3:
+            assert time.monotonic() < deadline, marked()
+            os.sched_yield()
         yield process
         process.kill()
 
