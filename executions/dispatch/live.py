@@ -95,11 +95,9 @@ class LiveFeed:
             return float("inf")
         return self._due_at if self._pending else self._dashboard_due_at
 
-    def flush(
-        self, now: float, limits: Callable[[], Mapping[str, list[int]]], *, force: bool = False
-    ) -> None:
+    def flush(self, now: float, limits: Callable[[], Mapping[str, list[int]]]) -> None:
         """Send what is due. Each frame sent moves its execution to the next frame number."""
-        if self._pending and (force or now >= self._due_at):
+        if self._pending and now >= self._due_at:
             for execution, changes in self._pending.values():
                 frame = frames.delta(
                     seq=execution.seq,
@@ -112,7 +110,7 @@ class LiveFeed:
                 self._send(f"execution.{execution.pk}", json.dumps(frame))
             self._pending.clear()
             self._due_at = now + FRAME_EVERY_S
-        if self._dashboard and (force or now >= self._dashboard_due_at):
+        if self._dashboard and now >= self._dashboard_due_at:
             self._dashboard_seq += 1
             usage = {k: v for k, v in limits().items() if self._last_limits.get(k) != v}
             self._last_limits.update(usage)

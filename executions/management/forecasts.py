@@ -10,10 +10,10 @@ from executions.models.snapshots import site_limits
 from executions.scheduling.bounds import bounds
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.estimates import estimates, with_estimates
-from executions.scheduling.model import LimitKey, LimitKind, limit_key
+from executions.scheduling.model import LimitKey
 from executions.scheduling.planning import schedule_json
 from executions.scheduling.search import planned_order
-from executions.specs import TaskGroupSpec, group_of
+from executions.specs import TaskGroupSpec, group_of, limits_with
 
 ROWS_SHOWN = 20
 
@@ -22,8 +22,7 @@ def simulated(spec: TaskGroupSpec, changes: Mapping[LimitKey, int]) -> dict[str,
     """The schedule of a virtual run, in seconds from 0. Raises SimulationStalled."""
     group = group_of(spec)
     durations = estimates(group)
-    made = {limit_key(LimitKind.RESOURCE, n): r.capacity for n, r in spec.resources.items()}
-    conditions = Conditions(with_estimates(group, durations), {**made, **site_limits()})
+    conditions = Conditions(with_estimates(group, durations), limits_with(spec, site_limits()))
     conditions = conditions.with_limits(changes)
     if order := planned_order(conditions, now=time.monotonic):
         conditions = conditions.with_order(order.ranks, order.holds)

@@ -12,6 +12,7 @@ from typing import Any
 from executions.models.limits import Resource, TaskType, Team
 from executions.models.runs import Attempt, Execution, TaskRun
 from executions.scheduling.model import (
+    WITHOUT_WORKER,
     ExecutionProgress,
     ExecutionState,
     Group,
@@ -26,9 +27,6 @@ from executions.scheduling.model import (
     TaskState,
     limit_key,
 )
-
-RUNNERS_WITHOUT_WORKER = frozenset({"external"})
-"""Work done outside the workers: it holds its limits, but no worker slot."""
 
 
 def site_limits() -> dict[LimitKey, int]:
@@ -67,7 +65,7 @@ def task_of(row: TaskRun) -> Task:
         duration_s=row.duration_s,
         timeout_s=None if row.timeout_ms is None else row.timeout_ms / 1000,
         max_retries=row.max_retries,
-        needs_worker=row.runner not in RUNNERS_WITHOUT_WORKER,
+        needs_worker=row.runner not in WITHOUT_WORKER,
     )
 
 

@@ -24,15 +24,13 @@ from executions.scheduling.model import (
     OPEN_EXECUTION_STATES,
     ExecutionState,
     LimitKey,
-    LimitKind,
     TaskState,
-    limit_key,
 )
 from executions.scheduling.planning import Plan, plan
 from executions.scheduling.search import planned_order
 from executions.scheduling.simulation import SimulationStalled
 from executions.scheduling.whatif import WhatIf, expected_end, what_if
-from executions.specs import TaskGroupSpec
+from executions.specs import TaskGroupSpec, limits_with
 from executions.specs import group_of as group_of_spec
 
 TASKS_LIMIT: Final = 20_000
@@ -75,9 +73,8 @@ def group_plan(
     """
     if tasks_limit is not None and len(spec.tasks) > tasks_limit:
         raise TooLargeError
-    made = {limit_key(LimitKind.RESOURCE, n): r.capacity for n, r in spec.resources.items()}
     slots = worker_slots()
-    conditions = Conditions(group_of_spec(spec), {**made, **site_limits()}, slots)
+    conditions = Conditions(group_of_spec(spec), limits_with(spec, site_limits()), slots)
     conditions = conditions.with_limits(changes or {})
     learned = history_s(group) if group else None
     estimated = with_estimates(conditions.group, estimates(conditions.group, learned))

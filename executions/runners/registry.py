@@ -23,8 +23,6 @@ from executions.runners.http import check_payload as check_http
 from executions.runners.python import Python
 from executions.runners.python import check_payload as check_python
 
-WITHOUT_WORKER = frozenset({"external"})
-"""Work done outside the workers: it holds its limits, but no worker slot."""
 ENTRY_POINTS = "pexec.runners"
 ERROR_LIMIT = 4000
 

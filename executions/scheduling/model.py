@@ -192,6 +192,10 @@ class Requirement:
     exclusive: bool = False
 
 
+WITHOUT_WORKER: Final = frozenset({"external"})
+"""Runners whose work is done outside the workers: it holds its limits, but no worker slot."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One piece of work as the brain sees it; runner and payload stay outside.

@@ -30,28 +30,22 @@ from executions.scheduling.graph import demand_numbers
 from executions.scheduling.model import (
     FINAL_EXECUTION_STATES,
     ExecutionState,
-    LimitKind,
     TaskState,
-    limit_key,
 )
 from executions.scheduling.search import BetterOrder, planned_order
-from executions.services.groups import make_resources, may_define, spec_check, spec_of
-from executions.specs import TaskGroupSpec, TaskSpec, group_of, plain
+from executions.services.groups import (
+    RUN_FIELDS,
+    make_resources,
+    may_define,
+    spec_check,
+    spec_of,
+)
+from executions.specs import TaskGroupSpec, TaskSpec, group_of, limits_with, plain
 
 TRIES = 100
 WORTH_PLANNING_S = 5.0
 """A run that may be over sooner starts without a search."""
-CONFIG_FIELDS = (
-    "max_concurrency",
-    "failure_strategy",
-    "max_retries",
-    "timeout_ms",
-    "run_timeout_ms",
-    "critical_first",
-    "on_critical_failure",
-    "planning",
-    "limits",
-)
+CONFIG_FIELDS = (*RUN_FIELDS, "limits")
 
 Estimates = Mapping[str, Estimate]
 """By task id."""
@@ -164,8 +158,7 @@ def _order(spec: TaskGroupSpec, durations: Estimates) -> BetterOrder | None:
     if guessed > len(durations) / 2:
         return None
     group = with_estimates(group_of(spec), durations)
-    made = {limit_key(LimitKind.RESOURCE, n): r.capacity for n, r in spec.resources.items()}
-    conditions = Conditions(group, {**made, **site_limits()}, worker_slots())
+    conditions = Conditions(group, limits_with(spec, site_limits()), worker_slots())
     return planned_order(conditions, now=time.monotonic, worth_s=WORTH_PLANNING_S)
 
 

@@ -23,8 +23,7 @@ from executions.specs import (
 )
 
 BATCH = 500
-CONFIG_FIELDS = (
-    "description",
+RUN_FIELDS = (
     "max_concurrency",
     "failure_strategy",
     "max_retries",
@@ -34,6 +33,8 @@ CONFIG_FIELDS = (
     "on_critical_failure",
     "planning",
 )
+"""What of a group configures a run, beside its own limits."""
+GROUP_FIELDS = ("description", *RUN_FIELDS)
 
 
 def spec_surroundings() -> dict[str, Any]:
@@ -83,7 +84,7 @@ def group_save(*, spec: TaskGroupSpec, user: Any, group: TaskGroup | None = None
         group = group or TaskGroup(owner=user)
         group.name = spec.name
         group.limits = spec.limits.model_dump(exclude_defaults=True)
-        for field in CONFIG_FIELDS:
+        for field in GROUP_FIELDS:
             setattr(group, field, getattr(spec, field))
         group.save()
         _replace_tasks(group, spec)
@@ -149,7 +150,7 @@ def spec_of(group: TaskGroup) -> TaskGroupSpec:
     return TaskGroupSpec(
         name=group.name,
         limits=LimitsSpec(**group.limits),
-        **{field: getattr(group, field) for field in CONFIG_FIELDS},
+        **{field: getattr(group, field) for field in GROUP_FIELDS},
         tasks=[
             TaskSpec(
                 id=task.task_id,

@@ -14,7 +14,7 @@ from executions.specs.shapes import (
     TaskGroupSpec,
     TaskSpec,
 )
-from executions.specs.writing import dump, group_of, json_schema, plain
+from executions.specs.writing import dump, group_of, json_schema, limits_with, plain
 
 __all__ = [
     "LARGE_SPEC_BYTES",
@@ -32,6 +32,7 @@ __all__ = [
     "dump",
     "group_of",
     "json_schema",
+    "limits_with",
     "load",
     "load_data",
     "parse",

@@ -5,14 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from executions.scheduling.model import Group, LimitKind, Requirement, Task, limit_key
+from executions.scheduling.model import (
+    WITHOUT_WORKER,
+    Group,
+    LimitKey,
+    LimitKind,
+    Requirement,
+    Task,
+    limit_key,
+)
 from executions.specs.reading import CSV_COLUMNS, SpecFormat
 from executions.specs.shapes import TaskGroupSpec, TaskSpec
 from executions.specs.yaml_text import yaml_text
-
-RUNNERS_WITHOUT_WORKER = frozenset({"external"})
 
 
 def plain(spec: TaskGroupSpec) -> dict[str, Any]:
@@ -71,6 +78,12 @@ def group_of(spec: TaskGroupSpec) -> Group:
     )
 
 
+def limits_with(spec: TaskGroupSpec, site: Mapping[LimitKey, int]) -> dict[LimitKey, int]:
+    """The site's limits, and the resources that the spec lists and the site does not know."""
+    listed = {limit_key(LimitKind.RESOURCE, name): r.capacity for name, r in spec.resources.items()}
+    return {**listed, **site}
+
+
 def _task_of(task: TaskSpec) -> Task:
     return Task(
         id=task.id,
@@ -84,7 +97,7 @@ def _task_of(task: TaskSpec) -> Task:
         duration_s=task.duration_s,
         timeout_s=None if task.timeout_ms is None else task.timeout_ms / 1000,
         max_retries=task.max_retries,
-        needs_worker=task.runner not in RUNNERS_WITHOUT_WORKER,
+        needs_worker=task.runner not in WITHOUT_WORKER,
     )
 
 

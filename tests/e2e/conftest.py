@@ -16,6 +16,10 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
+from tests.e2e.chromium import chromium
+
+__all__ = ["chromium"]
+
 ROOT = Path(__file__).resolve().parents[2]
 READY_S = 90
 

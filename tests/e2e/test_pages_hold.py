@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.e2e.chromium import Watched, chromium  # noqa: F401 (a fixture)
+from tests.e2e.chromium import Watched
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
 
@@ -36,7 +36,7 @@ def finished(site, session):
 
 
 @pytest.fixture
-def watched(chromium, site, session):  # noqa: F811 (the fixture)
+def watched(chromium, site, session):
     made = Watched(chromium, site, session, viewport={"width": 1280, "height": 900})
     yield made
     made.close()
@@ -63,7 +63,7 @@ LOOKS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 320)]
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
 def test_every_page_fits_reads_and_keeps_hostile_text_as_text(
-    chromium,  # noqa: F811
+    chromium,
     site,
     session,
     finished,
@@ -128,7 +128,7 @@ def test_keys_alone_are_enough(watched, finished):
     expect(page.locator("#keys")).to_be_visible()
 
 
-def test_without_a_script_one_reads_runs_and_reports(chromium, site, session, finished):  # noqa: F811
+def test_without_a_script_one_reads_runs_and_reports(chromium, site, session, finished):
     made = Watched(chromium, site, session, java_script_enabled=False)
     page = made.open(f"/groups/{finished['group']}/")
     page.get_by_role("button", name="Run").click()
