@@ -54,7 +54,7 @@ class Watched:
         assert self.faults == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
     if CHROMIUM is None:
         message = "no Chromium here: apt-get install chromium"
