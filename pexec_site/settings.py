@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import sqlite3
+import stat
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
-VAR_DIR = Path(env.str("PEXEC_VAR", default=str(BASE_DIR / "var")))
+VAR_DIR = Path(env.str("PEXEC_VAR", default=str(BASE_DIR / "var"))).resolve()
 """Everything made at run time: database, sockets, key, logs, scratch."""
 VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -139,7 +143,25 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---------------------------------------------------------------- Redis, Channels, Celery
 
-REDIS_URL = env.str("REDIS_URL", default=f"unix://{VAR_DIR / 'redis.sock'}")
+SOCKET_PATH_BYTES = 100
+"""A socket's path may have 103 bytes on some systems, 107 on others; a clone may lie deeper."""
+
+
+def redis_socket(var: Path) -> Path:
+    """In `var/`; where that is too deep for a socket, in a short directory only we may enter."""
+    path = var / "redis.sock"
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
+        return path
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    directory = Path(tempfile.gettempdir()) / f"pexec-{os.geteuid()}-{digest}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    found = directory.lstat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o170077 != stat.S_IFDIR:
+        raise ImproperlyConfigured(f"{directory} is open to others: remove it, or set REDIS_URL")
+    return directory / path.name
+
+
+REDIS_URL = env.str("REDIS_URL", default="") or f"unix://{redis_socket(VAR_DIR)}"
 PEXEC_PREFIX = env.str("PEXEC_PREFIX", default="pexec")
 """Put before every key in Redis, so that several sites may share one server."""
 

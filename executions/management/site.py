@@ -21,6 +21,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models.functions import Now
 
+from executions.dispatch.bus import BusDownError, default_bus
 from executions.management.embedded_redis import redis_command
 from executions.models import Leadership, WorkerProcess
 
@@ -139,11 +140,12 @@ class Site:
             if self._supervisor is not None and self._supervisor.poll() is not None:
                 raise NotReadyError("the supervisor ended")
             if time.monotonic() > deadline:
-                raise NotReadyError(f"not within {within_s:g} s")
+                silent = "" if _redis_answers() else "; Redis does not answer"
+                raise NotReadyError(f"not within {within_s:g} s{silent}")
             time.sleep(STEP_S)
 
     def _is_ready(self) -> bool:
-        return is_working() and self._answers()
+        return is_working() and self._answers() and _redis_answers()
 
     def _answers(self) -> bool:
         if self.port is None:
@@ -166,8 +168,9 @@ class Site:
         if supervisor.poll() is None:
             supervisor.send_signal(signal.SIGTERM)
         supervisor.wait(STOP_S)
-        for name in ("redis.sock", "supervisord.pid"):
-            (settings.VAR_DIR / name).unlink(missing_ok=True)
+        (settings.VAR_DIR / "supervisord.pid").unlink(missing_ok=True)
+        if not os.environ.get("REDIS_URL"):
+            Path(settings.REDIS_URL.removeprefix("unix://")).unlink(missing_ok=True)
 
 
 def is_working() -> bool:
@@ -177,6 +180,13 @@ def is_working() -> bool:
         leads
         and WorkerProcess.objects.filter(gone_at=None, heartbeat_at__gt=Now() - FRESH).exists()
     )
+
+
+def _redis_answers() -> bool:
+    with contextlib.suppress(BusDownError):
+        default_bus().ping()
+        return True
+    return False
 
 
 def _celery(name: str) -> list[str]:
