@@ -180,7 +180,7 @@ def leader_stopped(stage: Stage) -> str:
     execution = stage.load(tasks=16, seconds=0.5)
     stage.running(execution, 1)
     leader = next(name for name in stage.site.processes if "dispatcher" in name)
-    stage.site.send(leader, signal.SIGSTOP)
+    stage.site.freeze(leader)
     stopped_at = time.monotonic()
     term = Leadership.objects.get().term
     for _ in range(4):
@@ -205,7 +205,7 @@ def worker_stopped(stage: Stage) -> str:
     name = process_of(stage.site, incarnation)
     live = Attempt.objects.filter(worker=incarnation, released_at=None)
     tokens = set(live.values_list("token", flat=True))
-    stage.site.send(name, signal.SIGSTOP)
+    stage.site.freeze(name)
     stopped_at = time.monotonic()
     wait_until(
         lambda: not marked_processes(tokens), 25 * stage.tempo + 6, "its commands are killed"

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connection
 
 from executions.management.embedded_redis import redis_command
 
@@ -117,6 +119,22 @@ class Site:
         """Send a signal to one process."""
         self.processes[name].send_signal(number)
 
+    def freeze(self, name: str) -> None:
+        """SIGSTOP between two transactions.
+
+        Inside one, a stopped process keeps SQLite's lock and everyone waits for it: no program
+        can take that lock away (PostgreSQL ends such a session by its timeouts).
+        """
+
+        def frozen() -> bool:
+            self.send(name, signal.SIGSTOP)
+            if _is_writable():
+                return True
+            self.send(name, signal.SIGCONT)
+            return False
+
+        wait_until(frozen, 10, f"{name} is stopped outside a transaction")
+
     def terminate(self, name: str, within_s: float = 40) -> None:
         """TERM, and wait for its end."""
         process = self.processes.pop(name)
@@ -145,6 +163,20 @@ class Site:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(10)
+
+
+def _is_writable() -> bool:
+    """Whether nobody holds the database for long (a running process does for milliseconds)."""
+    if connection.vendor != "sqlite":
+        return True
+    found = sqlite3.connect(settings.DATABASES["default"]["NAME"], timeout=1.0)
+    with closing(found):
+        try:
+            found.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            return False
+        found.rollback()
+        return True
 
 
 @contextmanager
