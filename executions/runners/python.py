@@ -55,8 +55,11 @@ class Python:
         }
         outcome = self._shell.run(command, context)
         if outcome.end is End.COMPLETED:
-            returned = outcome.result.get("returned") if outcome.result else None
-            return Outcome(End.COMPLETED, result=returned, exit_code=0)
+            if not isinstance(outcome.result, dict) or "returned" not in outcome.result:
+                return Outcome(
+                    End.FAILED, "the process ended before the call returned", exit_code=0
+                )
+            return Outcome(End.COMPLETED, result=outcome.result["returned"], exit_code=0)
         return outcome
 
 

@@ -38,7 +38,7 @@ def main() -> int:
             kwargs.setdefault("progress", progress)
         returned = function(*call.get("args", []), **kwargs)
         Path(os.environ["PEXEC_RESULT"]).write_text(json.dumps({"returned": returned}))
-    except Exception as error:  # noqa: BLE001 (whatever it raises is its failure)
+    except BaseException as error:  # noqa: BLE001 (whatever it raises, and exit too, is its failure)
         traceback.print_exc()
         sys.stdout.write(f"{type(error).__name__}: {error}\n")
         return 1

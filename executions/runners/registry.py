@@ -22,6 +22,7 @@ from executions.runners.http import Http
 from executions.runners.http import check_payload as check_http
 from executions.runners.python import Python
 from executions.runners.python import check_payload as check_python
+from executions.runners.results import kept
 
 ENTRY_POINTS = "pexec.runners"
 ERROR_LIMIT = 4000
@@ -123,6 +124,7 @@ class RunnerSet:
             if faults := runner.check(payload):  # what was filled in may not fit
                 told = "; ".join(f"{place}: {message}" for place, message in faults)
                 return Outcome(End.FAILED, told[:ERROR_LIMIT], retryable=False)
-            return runner.run(payload, context)
+            return kept(runner.run(payload, context))
         except Exception as error:  # noqa: BLE001 (a runner's fault is a failed attempt)
-            return Outcome(End.FAILED, f"{type(error).__name__}: {error}"[:ERROR_LIMIT])
+            said = f"{type(error).__name__}: {error}"[:ERROR_LIMIT]
+            return kept(Outcome(End.FAILED, said))

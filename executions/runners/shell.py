@@ -1,8 +1,8 @@
 """Commands of the system: own session, output kept, ended whole at timeout or cancel.
 
 `command` is a string for /bin/sh or a list of arguments. It runs in a scratch directory of its own
-(`cwd` is relative to it), removed afterwards. Its result is the last line it prints, if that is a
-JSON object or list, or what it writes to the file named in PEXEC_RESULT. A printed line
+(`cwd` is relative to it), removed afterwards. Its result is the JSON it writes to the file named in
+PEXEC_RESULT, else the last line it prints, if that is a JSON object or list. A printed line
 `::progress 40 compiling` reports progress.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import re
 import select
@@ -26,17 +25,18 @@ from executions.runners.base import Context, End, Outcome
 from executions.runners.builtin import Fault, check_number, unknown_keys
 from executions.runners.commands import Command, Commands, NotStartedError, SupervisorGoneError
 from executions.runners.output import as_text
+from executions.runners.results import BadResultError, LastLine, from_file, from_line
 from executions.runners.supervisor import LIMITS
 
 GRACE_S = 5.0
 READ_BYTES = 65536
 POLL_S = 0.1
-RESULT_LIMIT_BYTES = 65536
+ERROR_BYTES = 2000
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "USER", "TMPDIR")
 
-_PROGRESS = re.compile(rb"^::progress (\d+(?:\.\d+)?)(?: ([^\n]*))?$", re.MULTILINE)
+_PROGRESS = re.compile(rb"^::progress (\d+(?:\.\d+)?)(?: ([^\n]*))?\r?$", re.MULTILINE)
 
 
 class Shell:
@@ -108,7 +108,8 @@ class Watch:
         self._context = context
         self._deadline = time.monotonic() + context.timeout_s
         self.stopped_as: End | None = None
-        self.last = b""
+        self.last_line = LastLine()
+        self.end = b""
 
     def until_over(self, command: Command, read: int) -> None:
         """Pump until the command and its output have ended."""
@@ -130,9 +131,11 @@ class Watch:
         if not data:
             return False
         self._context.output.write(data)
-        self.last = (self.last + data)[-RESULT_LIMIT_BYTES:]
-        if b"::progress " in data:
-            for percent, line in _PROGRESS.findall(data):
+        lines = (self.last_line.unfinished + data).rpartition(b"\n")[0]
+        self.last_line.write(data)
+        self.end = (self.end + data[-ERROR_BYTES:])[-ERROR_BYTES:]
+        if b"::progress " in lines:
+            for percent, line in _PROGRESS.findall(lines)[-1:]:
                 self._context.progress(min(float(percent), 100.0), as_text(line))
         return True
 
@@ -159,8 +162,8 @@ def _outcome(command: Command, watch: Watch, result_file: Path, program: str) ->
     if watch.stopped_as is End.CANCELLED:
         return Outcome(End.CANCELLED, exit_code=code)
     if code == 0:
-        return Outcome(End.COMPLETED, result=_result(watch.last, result_file), exit_code=0)
-    last = as_text(watch.last[-2000:]).strip().splitlines()
+        return _completed(watch, result_file)
+    last = as_text(watch.end).strip().splitlines()
     said = f": {last[-1]}" if last else ""
     return Outcome(End.FAILED, _ended_badly(code) + said, exit_code=code)
 
@@ -185,15 +188,14 @@ def _ended_badly(code: int) -> str:
     return f"exit code {code}"
 
 
-def _result(printed: bytes, result_file: Path) -> Any:
-    lines = printed.strip().rsplit(b"\n", 1)
-    with contextlib.suppress(OSError), result_file.open("rb") as file:
-        lines = [file.read(RESULT_LIMIT_BYTES)]
-    with contextlib.suppress(ValueError):
-        found = json.loads(lines[-1])
-        if isinstance(found, dict | list):
-            return found
-    return {}
+def _completed(watch: Watch, result_file: Path) -> Outcome:
+    try:
+        result = from_file(result_file)
+        if result is None:
+            result = from_line(watch.last_line.text)
+    except BadResultError as error:
+        return Outcome(End.FAILED, str(error), exit_code=0)
+    return Outcome(End.COMPLETED, result=result, exit_code=0)
 
 
 @contextlib.contextmanager

@@ -29,6 +29,21 @@ def test_what_is_not_json_is_a_failure(bench):
     assert "not JSON serializable" in call(bench, "unspeakable").error
 
 
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        ("exit", "SystemExit: 0"),
+        ("raise", "SystemExit"),
+        ("interrupt", "KeyboardInterrupt"),
+        ("_exit", "the process ended before the call returned"),
+    ],
+)
+def test_a_call_that_ends_without_returning_has_failed(bench, how, error):
+    outcome = call(bench, "leave", args=[how])
+    assert outcome.end is End.FAILED
+    assert error in outcome.error
+
+
 def test_progress_is_passed_on(bench):
     assert call(bench, "report").end is End.COMPLETED
     assert bench.progress == [(50.0, "half way")]

@@ -1,5 +1,7 @@
 """Functions that the tests let the python runner call."""
 
+import os
+import sys
 import time
 
 
@@ -21,3 +23,17 @@ def hang():
 
 def unspeakable():
     return object()
+
+
+def leave(how):
+    if how == "exit":
+        sys.exit(0)
+    if how == "raise":
+        raise SystemExit
+    if how == "interrupt":
+        raise KeyboardInterrupt
+    os._exit(0)
+
+
+def give(size_bytes):
+    return "x" * (size_bytes - 2)
