@@ -128,6 +128,8 @@ class Site:
 
         def frozen() -> bool:
             self.send(name, signal.SIGSTOP)
+            pid = self.processes[name].pid
+            wait_until(lambda: _is_stopped(pid), 5, f"every thread of {name} stands")
             if _is_writable():
                 return True
             self.send(name, signal.SIGCONT)
@@ -163,6 +165,12 @@ class Site:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(10)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether all its threads stand: one in a system call goes on to its end."""
+    states = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return all(state.rpartition(")")[2].split()[0] == "T" for state in states)
 
 
 def _is_writable() -> bool:
