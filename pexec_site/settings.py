@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import secrets
 import sqlite3
@@ -16,12 +17,17 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from pexec_site.logs import FORMATS, logging_config
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
 VAR_DIR = Path(env.str("PEXEC_VAR", default=str(BASE_DIR / "var"))).resolve()
 """Everything made at run time: database, sockets, key, logs, scratch."""
-VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+try:
+    VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(f"{VAR_DIR} cannot be made ({error}): set PEXEC_VAR") from None
 
 DEBUG = env.bool("DEBUG", default=False)
 
@@ -36,6 +42,8 @@ def _secret_key() -> str:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{path} cannot be made ({error}): set SECRET_KEY") from None
     key = secrets.token_urlsafe(50)
     with os.fdopen(handle, "w") as file:
         file.write(key)
@@ -67,6 +75,7 @@ INSTALLED_APPS = [
     "axes",
     "simple_history",
     "django_celery_beat",
+    "django_structlog",
     "executions",
 ]
 
@@ -83,6 +92,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "axes.middleware.AxesMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
 ]
 
 ROOT_URLCONF = "pexec_site.urls"
@@ -191,6 +201,15 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": f"{PEXEC_PREFIX}:celery:",
 }
 
+# ---------------------------------------------------------------- logs
+
+PEXEC_LOG = env.str("PEXEC_LOG", default="plain")
+if PEXEC_LOG not in FORMATS:
+    raise ImproperlyConfigured(f"PEXEC_LOG is {PEXEC_LOG!r}, not one of {', '.join(FORMATS)}")
+LOGGING = logging_config(PEXEC_LOG, env.str("PEXEC_LOG_LEVEL", default="INFO"))
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
+
 # ---------------------------------------------------------------- people
 
 AUTHENTICATION_BACKENDS = [
@@ -218,7 +237,7 @@ HTTPS = env.bool("HTTPS", default=False)
 """Whether people reach the site over https only; on for every site that is not on loopback."""
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
-SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
@@ -269,6 +288,14 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "executions.api.problems.handle",
     "URL_FORMAT_OVERRIDE": None,  # `format` belongs to reports
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.AnonRateThrottle",
+        "rest_framework.throttling.UserRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {
+        "anon": "60/min",
+        "user": env.str("PEXEC_API_RATE", default="6000/min"),
+    },
 }
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_LIMIT_PER_USER": 50}
 SPECTACULAR_SETTINGS = {

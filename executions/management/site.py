@@ -36,9 +36,9 @@ CONFIG_HEAD = """\
 ; made by `manage.py up`; changes are lost
 [supervisord]
 nodaemon=true
-logfile={log}/supervisord.log
-pidfile={var}/supervisord.pid
-childlogdir={log}
+logfile=log/supervisord.log
+pidfile=supervisord.pid
+childlogdir=log
 silent=true
 {user}
 """
@@ -52,7 +52,7 @@ startsecs={startsecs}
 startretries=20
 stopwaitsecs=40
 stopsignal=TERM
-stdout_logfile={log}/{name}.log
+stdout_logfile=log/{name}.log
 redirect_stderr=true
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=2
@@ -90,32 +90,27 @@ class Site:
 
     def start(self) -> None:
         """Start everything."""
-        log = settings.VAR_DIR / "log"
-        log.mkdir(parents=True, exist_ok=True)
+        (settings.VAR_DIR / "log").mkdir(exist_ok=True)
         config = settings.VAR_DIR / "supervisord.conf"
-        config.write_text(self._config(log))
+        config.write_text(self._config())
         self._supervisor = subprocess.Popen(  # noqa: S603 (our own words)
             [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)],
+            cwd=settings.VAR_DIR,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
 
-    def _config(self, log: Path) -> str:
-        parts = [
-            CONFIG_HEAD.format(
-                var=settings.VAR_DIR, log=log, user="user=root" if os.geteuid() == 0 else ""
-            )
-        ]
+    def _config(self) -> str:
+        parts = [CONFIG_HEAD.format(user="user=root" if os.geteuid() == 0 else "")]
         for priority, (name, command, startsecs) in enumerate(self._programs(), 1):
             parts.append(
                 PROGRAM.format(
                     name=name,
-                    command=shlex.join(command).replace("%", "%%"),
-                    directory=settings.BASE_DIR,
+                    command=_literally(shlex.join(command)),
+                    directory=_literally(settings.BASE_DIR),
                     priority=priority,
                     startsecs=startsecs,
-                    log=log,
                 )
             )
         return "".join(parts)
@@ -128,7 +123,8 @@ class Site:
         yield "dispatcher", [*_celery("dispatcher"), "--dispatcher", "--no-lanes", "-P", "solo"], 5
         if self.port is not None:
             daphne = [sys.executable, "-m", "daphne", "-b", self.host, "-p", str(self.port)]
-            yield "web", [*daphne, "--no-server-name", "pexec_site.asgi:application"], 5
+            daphne += ["--no-server-name", "--verbosity", "0"]  # requests are logged by Django
+            yield "web", [*daphne, "pexec_site.asgi:application"], 5
         for number in range(1, self.workers + 1):
             name = f"worker{number}"
             yield name, [*_celery(name), "-P", "threads", "-c", str(self.slots)], 5
@@ -173,6 +169,11 @@ class Site:
             Path(settings.REDIS_URL.removeprefix("unix://")).unlink(missing_ok=True)
 
 
+def _literally(text: object) -> str:
+    """For supervisor's configuration, which expands what begins with a percent sign."""
+    return str(text).replace("%", "%%")
+
+
 def is_working() -> bool:
     """Whether a dispatcher leads and a worker lives, so that runs are worked on."""
     leads = Leadership.objects.filter(expires_at__gt=Now()).exists()
@@ -192,7 +193,7 @@ def _redis_answers() -> bool:
 def _celery(name: str) -> list[str]:
     return [
         *(sys.executable, "-m", "celery", "-A", "pexec_site", "worker", "-n", f"{name}@%h"),
-        *("--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "warning"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
 
 

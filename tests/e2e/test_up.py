@@ -1,8 +1,12 @@
 """`manage.py up`: one line when ready, a clean stop, and on it goes the next time."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +64,59 @@ def test_a_taken_port_is_one_clear_line(tmp_path):
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
     assert f"PORT={port + 1}" in done.stderr
+
+
+def test_a_path_with_a_percent_sign_and_blanks_is_a_path_like_others(tmp_path):
+    var = tmp_path / "100 %d of it"
+    var.mkdir()
+    process, _ = start(var, free_port(), "--no-demo")
+    stop(process)
+    assert processes_of(var) == []
+
+
+def test_every_process_that_is_killed_comes_back(tmp_path):
+    port = free_port()
+    process, found = start(tmp_path, port, "--no-demo")
+    try:
+        site = SiteClient(port, found[2], found[3], str(tmp_path))
+        killed = {int(pid) for pid in processes_of(tmp_path) if command_of(pid)[1] == "celery"}
+        assert len(killed) == 2  # a dispatcher and a worker
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        public_id = site.submit({"name": "later", "tasks": [{"id": "A", "runner": "noop"}]})
+        report = site.finished(public_id, site.session())
+        assert report["status"] == "completed"
+    finally:
+        stop(process)
+    assert processes_of(tmp_path) == []
+
+
+def command_of(pid):
+    """Program and module of a process: ("python", "celery")."""
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    module = words[words.index("-m") + 1] if "-m" in words else ""
+    return Path(words[0]).name, module
+
+
+@pytest.mark.parametrize("made", ["pexec.sqlite3", "redis.sock"])
+def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path, made):
+    environment = {**os.environ, "PEXEC_VAR": str(tmp_path), "PORT": str(free_port())}
+    environment.pop("REDIS_URL")
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "up", "--no-demo"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    turn = threading.Event()
+    while not (tmp_path / made).exists():
+        assert process.poll() is None
+        turn.wait(0.01)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=90)
+    assert b"Traceback" not in said
+    assert b"pexec runs at" not in said
+    assert processes_of(tmp_path) == []
+    assert not (tmp_path / "redis.sock").exists()
