@@ -19,15 +19,16 @@ import heapq
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from executions.scheduling.capacity import Capacity, Limit, Need
+from executions.scheduling.capacity import OPEN, Capacity, Limit, Need
 from executions.scheduling.model import TaskState
 from executions.scheduling.runs import Demand, ExecutionRun, TaskRun
+from executions.scheduling.watchers import ALONE, ANY, Watchers, watchers_of
 
 TURNOVERS: Final = 4
 """Of a limit that is needed whole; times the square of capacity over need."""
 
-_Top = tuple[tuple[int, int, int, int], int, Limit, ExecutionRun]
-"""(place, number, limit, execution): the first demand of the execution that watches the limit."""
+_Top = tuple[tuple[int, ...], int, Watchers]
+"""(place, number, watchers): the place of the first of the watchers."""
 
 
 class Admission:
@@ -68,9 +69,9 @@ class Admission:
         for limit in self._limits_of(execution):
             limit.watched.pop(execution, None)
         for demand in execution.demands:
-            self.unreserve(demand)
             demand.queue.clear()
             demand.watching = None
+            self.unreserve(demand)
         for run in execution.by_order:
             if run.state is TaskState.QUEUED:
                 heapq.heappush(run.demand.queue, run.order)
@@ -94,7 +95,10 @@ class Admission:
         demand.queued += 1
         self.touched[demand] = None
         if demand.queue[0] == run.order:
-            self._watch(demand, self._fresh if self._is_kept_out(demand) else demand.watching)
+            if demand.watching is None or self._is_kept_out(demand):
+                self._watch(demand, self._fresh)
+            else:
+                heapq.heappush(demand.watching.heap, run.order)
 
     def dequeue(self, run: TaskRun) -> None:
         """The task run is not queued any more; its state says so already."""
@@ -107,22 +111,35 @@ class Admission:
             self.unreserve(demand)
         elif head.order > run.order:
             self.unreserve(demand)
-            self._watch(demand, demand.watching)
+            self._watch(demand, self._fresh if demand.watching is None else demand.watching.limit)
 
     @staticmethod
     def _is_kept_out(demand: Demand) -> bool:
         """Whether reservations may keep it out, which a head of higher priority passes by."""
         return any(need.limit.kept_for for need in demand.needs)
 
-    def _watch(self, demand: Demand, limit: Limit | None) -> None:
-        """Let the demand's head be found again when the limit has something to give."""
-        limit = limit or self._fresh
-        demand.watching = limit
-        watched = limit.watched
-        heap = watched.get(demand.execution)
-        if heap is None:
-            heap = watched[demand.execution] = []
-        heapq.heappush(heap, demand.queue[0])
+    @staticmethod
+    def _watch(demand: Demand, limit: Limit, room: int = ANY) -> None:
+        """Let the demand's head be found again when the limit has so much to give."""
+        watchers = demand.watching = watchers_of(limit, demand.execution, room)
+        heapq.heappush(watchers.heap, demand.queue[0])
+
+    def _watch_blocker(self, demand: Demand, blocker: Limit) -> None:
+        """Let the demand be found again when what keeps its head from starting may be gone.
+
+        One that needs more than a unit of its first limit is parked there. It is decided by
+        that limit alone until it has room: no other is looked at before it.
+        """
+        limit, amount, exclusive = demand.needs[0]
+        if blocker is limit and (amount > 1 or exclusive) and demand.seen_given is not None:
+            room = ALONE if exclusive else amount
+            due = demand.seen_given[0] + _turns(limit, amount, exclusive=exclusive)
+            if not limit.has_room(amount, exclusive) and limit.given < due:
+                self._watch(demand, limit, room)
+                assert demand.watching is not None
+                demand.watching.park(demand, due)
+                return
+        self._watch(demand, blocker)
 
     # ------------------------------------------------------------ capacity
 
@@ -154,6 +171,14 @@ class Admission:
         self._freed[limit] = None
         self.dirty[limit] = None
 
+    def resized(self, limit: Limit) -> None:
+        """There is more of the limit, or less: how long its demands wait counts anew."""
+        self.reconsider(limit)
+        for by_room in limit.watched.values():
+            for watchers in list(by_room.values()):
+                for demand in watchers.due(OPEN):
+                    self._watch(demand, limit)
+
     # ------------------------------------------------------------ admission
 
     def admissible(self) -> Iterator[TaskRun]:
@@ -161,11 +186,13 @@ class Admission:
         tops: list[_Top] = []
         for limit in self._freed:
             if limit.free > 0:
-                for execution, heap in limit.watched.items():
-                    if heap:
-                        self._list_top(tops, limit, execution)
+                for by_room in limit.watched.values():
+                    self._list_all(tops, limit, by_room)
         passed: list[tuple[Demand, Limit]] = []
-        while (demand := self._best(tops)) is not None:
+        while tops:
+            demand = self._best(tops)
+            if demand is None:
+                break
             blocker = self._blocker(demand)
             if blocker is not None:
                 self._keep_turn(demand)
@@ -175,10 +202,21 @@ class Admission:
                 self.unreserve(demand)
             yield demand.execution.by_order[demand.queue[0]]
             if demand.queued:
-                self._list_top(tops, self._fresh, demand.execution)
+                self._list_top(tops, self._fresh.watched[demand.execution][ANY])
         for demand, blocker in passed:
-            self._watch(demand, blocker)
+            self._watch_blocker(demand, blocker)
         self._freed = {self._fresh: None}
+
+    def _list_all(self, tops: list[_Top], limit: Limit, by_room: dict[int, Watchers]) -> None:
+        """List the first of all watchers that find room, and what is due while there is some."""
+        if len(by_room) > 1:
+            most = limit.given + limit.free - 1  # when the last unit is left, so much was given
+            for watchers in list(by_room.values()):
+                for demand in watchers.due(most):
+                    self._watch(demand, limit)
+        for watchers in by_room.values():
+            if watchers.heap and watchers.has_room():
+                self._list_top(tops, watchers)
 
     def _best(self, tops: list[_Top]) -> Demand | None:
         """Take the first demand in order out of all that watch a limit with something to give.
@@ -187,37 +225,34 @@ class Admission:
         that seems best.
         """
         while tops:
-            place, _, limit, execution = heapq.heappop(tops)
-            heap = limit.watched[execution]
-            order = place[3]
-            if limit.free <= 0 or not heap or heap[0] != order:
+            place, _, watchers = heapq.heappop(tops)
+            heap = watchers.heap
+            order = place[-1]
+            if not heap or heap[0] != order or not watchers.has_room():
                 continue
-            demand = execution.by_order[order].demand
+            demand = watchers.execution.by_order[order].demand
             if self._executions > 1 and self._place(demand) != place:
-                self._list_top(tops, limit, execution)
+                self._list_top(tops, watchers)
                 continue
             heapq.heappop(heap)
             demand.watching = None
-            self._list_top(tops, limit, execution)
+            self._list_top(tops, watchers)
             return demand
         return None
 
-    def _list_top(self, tops: list[_Top], limit: Limit, execution: ExecutionRun) -> None:
-        """List the first demand that watches the limit with the head it is kept under."""
-        heap = limit.watched[execution]
-        while heap:
-            demand = execution.by_order[heap[0]].demand
-            if demand.watching is limit and demand.queue and demand.queue[0] == heap[0]:
-                self._listed += 1
-                heapq.heappush(tops, (self._place(demand), self._listed, limit, execution))
-                return
-            heapq.heappop(heap)
+    def _list_top(self, tops: list[_Top], watchers: Watchers) -> None:
+        """List the first of the watchers under the head it is kept under."""
+        order = watchers.top()
+        if order is not None:
+            self._listed += 1
+            place = self._place(watchers.execution.by_order[order].demand)
+            heapq.heappush(tops, (place, self._listed, watchers))
 
-    def _place(self, demand: Demand) -> tuple[int, int, int, int]:
+    def _place(self, demand: Demand) -> tuple[int, ...]:
         """Priority, then the smaller share, then the earlier execution, then its own order."""
         order = demand.queue[0]
         if self._executions == 1:
-            return (0, 0, 0, order)
+            return (order,)
         execution = demand.execution
         return (-execution.by_order[order].priority, self._share(demand), execution.seq, order)
 
@@ -273,6 +308,8 @@ class Admission:
     def unreserve(self, demand: Demand) -> None:
         """Give up what is reserved for the demand; its turns count anew."""
         demand.seen_given = None
+        if demand.watching is not None and demand.watching.room != ANY:
+            self._watch(demand, demand.watching.limit)
         if not demand.reservation:
             return
         for limit in demand.reserved:
@@ -306,11 +343,16 @@ def is_passed_over(demand: Demand) -> bool:
     for i, need in enumerate(demand.needs):
         limit, amount, exclusive = need
         if not limit.has_room(amount, exclusive):
-            units = limit.max if exclusive else amount
-            if seen is None or (limit.given - seen[i]) * units**2 < TURNOVERS * limit.max**3:
+            if seen is None or limit.given - seen[i] < _turns(limit, amount, exclusive=exclusive):
                 return False
             is_blocked = True
     return is_blocked and can_ever_start(demand)
+
+
+def _turns(limit: Limit, amount: int, *, exclusive: bool) -> int:
+    """How much of the limit has to be given out to others before it is kept for such a need."""
+    units = max(1, limit.max if exclusive else amount)
+    return -(-TURNOVERS * limit.max**3 // units**2)
 
 
 def _is_blocking(need: Need) -> bool:

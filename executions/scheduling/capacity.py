@@ -13,6 +13,7 @@ from executions.scheduling.model import WORKERS, LimitKey
 
 if TYPE_CHECKING:
     from executions.scheduling.runs import Demand, ExecutionRun
+    from executions.scheduling.watchers import Watchers
 
 OPEN: Final = 1 << 60
 """The size of what limits nothing: an open gate."""
@@ -57,7 +58,7 @@ class Limit:
         self.given = 0
         self.kept_for: dict[Demand, Need] = {}
         self.waiting: dict[Demand, None] = {}
-        self.watched: dict[ExecutionRun, list[int]] = {}
+        self.watched: dict[ExecutionRun, dict[int, Watchers]] = {}
         self.seen: object = None
 
     def resize(self, max_: int) -> None:

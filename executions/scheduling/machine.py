@@ -404,7 +404,7 @@ class Machine:
     def _limits_changed(self, event: LimitsChanged) -> None:
         changed = list(self._capacity.replace(event.limits))
         for limit in changed:
-            self._admission.reconsider(limit)
+            self._admission.resized(limit)
         self._admission.unreserve_hopeless(changed)
         if changed:
             for execution in self._executions.values():
@@ -413,7 +413,7 @@ class Machine:
     def _workers_changed(self, event: WorkersChanged) -> None:
         workers = self._capacity.workers
         workers.replace(event.workers)
-        self._admission.reconsider(workers)
+        self._admission.resized(workers)
         self._admission.unreserve_hopeless([workers])
 
     def _ranks_changed(self, event: RanksChanged) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from executions.scheduling import graph
 from executions.scheduling.capacity import OPEN, Capacity, Limit, Need
@@ -26,6 +27,9 @@ from executions.scheduling.model import (
     local_key,
 )
 from executions.scheduling.urgency import urgencies
+
+if TYPE_CHECKING:
+    from executions.scheduling.watchers import Watchers
 
 NOTHING: Mapping[str, float] = {}
 
@@ -115,8 +119,8 @@ class TaskRun:
 class Demand:
     """The task runs of one execution that ask for the same things, queued in order.
 
-    `watching` is the one limit that keeps its head from starting, under which the admission
-    finds it again; None while it has not been looked at or has nothing queued.
+    `watching` is where the admission finds it again: at the one limit that keeps its head from
+    starting. None while it is looked at or has nothing queued.
     """
 
     __slots__ = (
@@ -151,7 +155,7 @@ class Demand:
         self.needs_worker = False
         self.queue: list[int] = []
         self.queued = 0
-        self.watching: Limit | None = None
+        self.watching: Watchers | None = None
         self.seen_given: list[int] | None = None
         """Units of each need's limit ever given out when its turn came first."""
         self.reservation = 0

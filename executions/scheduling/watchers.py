@@ -1,0 +1,80 @@
+"""Where blocked demands wait to be found again: heaps of their heads, by limit and room wanted.
+
+Owns those heaps. Knows nothing of why a demand waits there or what becomes of it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from executions.scheduling.capacity import Limit
+    from executions.scheduling.runs import Demand, ExecutionRun
+
+ALONE: Final = 0
+"""Room for one that nobody else may hold the limit beside."""
+ANY: Final = 1
+"""The least room there is: to be looked at whenever the limit has something to give."""
+
+
+class Watchers:
+    """The demands of one execution that are found again when the limit has so much room.
+
+    Those that wait for more than ANY are parked: with less room a look at them would change
+    nothing before so many units of the limit were given out that they count as passed over.
+    """
+
+    __slots__ = ("_due", "execution", "heap", "limit", "room")
+
+    def __init__(self, limit: Limit, execution: ExecutionRun, room: int) -> None:
+        """Nobody watches."""
+        self.limit = limit
+        self.execution = execution
+        self.room = room
+        self.heap: list[int] = []
+        """Orders of heads. One counts while its demand watches here with that head."""
+        self._due: list[tuple[int, int, Demand]] = []
+
+    def has_room(self) -> bool:
+        """Whether the limit has as much to give as they wait for."""
+        limit = self.limit
+        if self.room:
+            return limit.free >= self.room
+        return limit.holds == 0 and limit.max > 0
+
+    def top(self) -> int | None:
+        """The order of the first head; None: nobody watches."""
+        heap, by_order = self.heap, self.execution.by_order
+        while heap:
+            order = heap[0]
+            demand = by_order[order].demand
+            if demand.watching is self and demand.queue and demand.queue[0] == order:
+                return order
+            heapq.heappop(heap)
+        return None
+
+    def park(self, demand: Demand, due: int) -> None:
+        """The demand is to be looked at again, room or not, when so much was given out."""
+        heapq.heappush(self._due, (due, demand.number, demand))
+
+    def due(self, given: int) -> Iterator[Demand]:
+        """The parked demands that are to be looked at once so much was given out; once each."""
+        waiting = self._due
+        while waiting and waiting[0][0] <= given:
+            demand = heapq.heappop(waiting)[2]
+            if demand.watching is self:
+                yield demand
+
+
+def watchers_of(limit: Limit, execution: ExecutionRun, room: int) -> Watchers:
+    """Those of the execution that wait for that."""
+    by_room = limit.watched.get(execution)
+    if by_room is None:
+        by_room = limit.watched[execution] = {}
+    found = by_room.get(room)
+    if found is None:
+        found = by_room[room] = Watchers(limit, execution, room)
+    return found
