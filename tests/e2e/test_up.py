@@ -76,7 +76,7 @@ def test_a_path_with_a_percent_sign_and_blanks_is_a_path_like_others(tmp_path):
 
 def test_every_process_that_is_killed_comes_back(tmp_path):
     port = free_port()
-    process, found = start(tmp_path, port, "--no-demo")
+    process, found = start(tmp_path, port, "--no-demo", PEXEC_TEMPO="0.2")
     try:
         site = SiteClient(port, found[2], found[3], str(tmp_path))
         killed = {int(pid) for pid in processes_of(tmp_path) if command_of(pid)[1] == "celery"}
