@@ -9,15 +9,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection, models
 
 Row = dict[str, Any]
+MOMENTS_KEPT = 64
+"""Many rows of one transaction bear the same time."""
 
 
 class StaleRowError(Exception):
     """A row is not there as remembered; forget the machine and load again from the database."""
+
+
+@lru_cache(MOMENTS_KEPT)
+def _moment(epoch_s: float) -> Any:
+    """A time as the database takes it."""
+    return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(epoch_s, UTC))
 
 
 class Table:
@@ -38,7 +47,7 @@ class Table:
         if value is None:
             return None
         if column in self._times:
-            return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(value, UTC))
+            return _moment(value)
         if column in self._json:
             return connection.ops.adapt_json_value(value, None)
         return value

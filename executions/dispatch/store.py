@@ -225,6 +225,11 @@ class Store:
         return write.committed
 
 
+def _new_token(now: float) -> str:
+    """A secret of 96 bits behind the time, so that the index of tokens grows at its end."""
+    return f"{int(now * 1000) & 0xFFFFFFFF:08x}{secrets.token_hex(12)}"
+
+
 class _Write:
     """One decision spelt out as rows."""
 
@@ -289,7 +294,7 @@ class _Write:
         self, t: Transition, key: AttemptKey, worker: str, task_run: int, position: int
     ) -> None:
         execution = self._store.executions[t.execution]
-        token = secrets.token_hex(16)
+        token = _new_token(t.at)
         address = AttemptAddress(key, token, worker, execution.pk, position, t.at)
         self._store._remember(address)  # noqa: SLF001 (one unit with the store)
         self.new_attempts[token] = {

@@ -89,7 +89,9 @@ class Execution(models.Model):
 class TaskRun(models.Model):
     """One task within one execution: what was asked for, and how it stands."""
 
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="task_runs")
+    execution = models.ForeignKey(
+        Execution, on_delete=models.CASCADE, related_name="task_runs", db_index=False
+    )
     position = models.PositiveIntegerField()
     task_id = models.CharField(max_length=100)
     # as it was asked for
@@ -142,8 +144,12 @@ class TaskRun(models.Model):
 class Attempt(models.Model):
     """One try at a task run. It holds a slot from `dispatched_at` to `released_at`."""
 
-    task_run = models.ForeignKey(TaskRun, on_delete=models.CASCADE, related_name="attempt_log")
-    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="+")
+    task_run = models.ForeignKey(
+        TaskRun, on_delete=models.CASCADE, related_name="attempt_log", db_index=False
+    )
+    execution = models.ForeignKey(
+        Execution, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     number = models.PositiveIntegerField()
     token = models.CharField(max_length=32)
     worker = models.CharField(max_length=64, blank=True)
@@ -160,7 +166,11 @@ class Attempt(models.Model):
     progress = models.FloatField(null=True)
     progress_line = models.CharField(max_length=200, blank=True)
     claimed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
     )
     claim_deadline = models.DateTimeField(null=True)
 
@@ -173,6 +183,11 @@ class Attempt(models.Model):
             models.Index(fields=("execution",), name="attempt_of_execution"),
             models.Index(
                 fields=("worker",), name="attempt_live", condition=models.Q(released_at=None)
+            ),
+            models.Index(
+                fields=("claimed_by",),
+                name="attempt_claimed",
+                condition=models.Q(claimed_by__isnull=False),
             ),
         )
 
