@@ -309,7 +309,7 @@ SPECTACULAR_SETTINGS = {
 
 PEXEC_RUNNERS = env.list("PEXEC_RUNNERS", default=["noop", "sleep", "http", "external"])
 PEXEC_PYTHON_CALLABLES = env.list("PEXEC_PYTHON_CALLABLES", default=[])
-PEXEC_HTTP_ALLOW_PRIVATE = env.bool("PEXEC_HTTP_ALLOW_PRIVATE", default=False)
+PEXEC_HTTP_ALLOW_PRIVATE = env.list("PEXEC_HTTP_ALLOW_PRIVATE", default=[])
 PEXEC_TEMPO = env.float("PEXEC_TEMPO", default=1.0)
 """Scales every window of leadership and liveness (see executions/dispatch/timing.py)."""
 PORT = env.int("PORT", default=8000)

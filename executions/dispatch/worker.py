@@ -68,7 +68,7 @@ class LaneWorker:
             RunnerOptions(
                 scratch_dir=Path(settings.VAR_DIR) / "scratch",
                 python_callables=tuple(settings.PEXEC_PYTHON_CALLABLES),
-                http_allow_private=settings.PEXEC_HTTP_ALLOW_PRIVATE,
+                http_allowed=tuple(settings.PEXEC_HTTP_ALLOW_PRIVATE),
                 silence_s=SELF_STOP_S,
             ),
         )

@@ -17,9 +17,10 @@ from executions.runners import shell
 from executions.runners.base import Context, End, Outcome, Runner
 from executions.runners.builtin import Fault, Noop, Sleep
 from executions.runners.commands import Commands
+from executions.runners.connection import Allowed
 from executions.runners.external import External
 from executions.runners.http import Http
-from executions.runners.http import check_payload as check_http
+from executions.runners.http_payload import check_payload as check_http
 from executions.runners.python import Python
 from executions.runners.python import check_payload as check_python
 from executions.runners.results import kept
@@ -34,7 +35,8 @@ class RunnerOptions:
 
     scratch_dir: Path
     python_callables: tuple[str, ...] = ()
-    http_allow_private: bool = False
+    http_allowed: tuple[str, ...] = ()
+    """Private addresses that may be reached: networks, host names, `*` for all."""
     silence_s: float = 20.0
     """Commands end when their worker said nothing for so long."""
 
@@ -84,7 +86,7 @@ class RunnerSet:
             "noop": Noop,
             "sleep": Sleep,
             "external": External,
-            "http": lambda: Http(allow_private=options.http_allow_private),
+            "http": lambda: Http(allowed=Allowed.listed(options.http_allowed)),
             "shell": lambda: shell.Shell(self._commands, options.scratch_dir),
             "python": lambda: Python(
                 shell.Shell(self._commands, options.scratch_dir), options.python_callables

@@ -10,7 +10,6 @@ import pytest
 
 from executions.runners.base import Context, End
 from executions.runners.commands import NotStartedError
-from executions.runners.http import Answer, _pause_s
 from executions.runners.output import OutputBuffer
 
 
@@ -66,8 +65,3 @@ def test_a_request_the_system_cannot_take_leaves_other_commands_alone(runners, w
         subprocess.run(["sh", "-c", f"echo done > {gate}"], check=True, timeout=10)
         thread.join(10)
     assert ends == [End.COMPLETED]
-
-
-@pytest.mark.parametrize("value", ["nan", "-inf", "soon"])
-def test_a_service_that_says_nonsense_is_asked_again_a_second_later(value):
-    assert _pause_s(Answer(503, {"retry-after": value}, b"", is_cut=False)) == 1.0
