@@ -19,10 +19,10 @@ import heapq
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from executions.scheduling.capacity import OPEN, Capacity, Limit, Need
+from executions.scheduling.capacity import OPEN, Capacity, Limit, Need, release, take
 from executions.scheduling.model import TaskState
 from executions.scheduling.runs import Demand, ExecutionRun, TaskRun
-from executions.scheduling.watchers import ALONE, ANY, Watchers, watchers_of
+from executions.scheduling.watchers import ALONE, ANY, Watchers, parked_at, watchers_of
 
 TURNOVERS: Final = 4
 """Of a limit that is needed whole; times the square of capacity over need."""
@@ -61,13 +61,13 @@ class Admission:
         for demand in execution.demands:
             self.unreserve(demand)
         for limit in self._limits_of(execution):
-            limit.watched.pop(execution, None)
+            _forget_watchers(limit, execution)
             limit.shares.pop(execution, None)
 
     def reorder(self, execution: ExecutionRun) -> None:
         """The execution's order is another now: queue all again."""
         for limit in self._limits_of(execution):
-            limit.watched.pop(execution, None)
+            _forget_watchers(limit, execution)
         for demand in execution.demands:
             demand.queue.clear()
             demand.watching = None
@@ -119,9 +119,9 @@ class Admission:
         return any(need.limit.kept_for for need in demand.needs)
 
     @staticmethod
-    def _watch(demand: Demand, limit: Limit, room: int = ANY) -> None:
-        """Let the demand's head be found again when the limit has so much to give."""
-        watchers = demand.watching = watchers_of(limit, demand.execution, room)
+    def _watch(demand: Demand, limit: Limit) -> None:
+        """Let the demand's head be found again when the limit has something to give."""
+        watchers = demand.watching = watchers_of(limit, demand.execution)
         heapq.heappush(watchers.heap, demand.queue[0])
 
     def _watch_blocker(self, demand: Demand, blocker: Limit) -> None:
@@ -132,12 +132,9 @@ class Admission:
         """
         limit, amount, exclusive = demand.needs[0]
         if blocker is limit and (amount > 1 or exclusive) and demand.seen_given is not None:
-            room = ALONE if exclusive else amount
             due = demand.seen_given[0] + _turns(limit, amount, exclusive=exclusive)
             if not limit.has_room(amount, exclusive) and limit.given < due:
-                self._watch(demand, limit, room)
-                assert demand.watching is not None
-                demand.watching.park(demand, due)
+                parked_at(limit, demand.execution, ALONE if exclusive else amount).park(demand, due)
                 return
         self._watch(demand, blocker)
 
@@ -149,20 +146,18 @@ class Admission:
 
     def take(self, run: TaskRun) -> None:
         """The task run holds its slot from now on."""
-        execution, demand, dirty = run.execution, run.demand, self.dirty
-        for limit, amount, exclusive in demand.needs:
-            limit.take(amount, exclusive, execution)
-            dirty[limit] = None
+        demand = run.demand
+        take(demand.needs, run.execution)
+        self.dirty.update(demand.limits)
         if demand.needs_worker:
             self._capacity.workers.occupy(run.worker)
 
     def release(self, run: TaskRun) -> None:
         """The task run's slot is free again."""
-        execution, demand, dirty, freed = run.execution, run.demand, self.dirty, self._freed
-        for limit, amount, exclusive in demand.needs:
-            limit.release(amount, exclusive, execution)
-            freed[limit] = None
-            dirty[limit] = None
+        demand = run.demand
+        release(demand.needs, run.execution)
+        self._freed.update(demand.limits)
+        self.dirty.update(demand.limits)
         if demand.needs_worker:
             self._capacity.workers.vacate(run.worker)
 
@@ -174,8 +169,8 @@ class Admission:
     def resized(self, limit: Limit) -> None:
         """There is more of the limit, or less: how long its demands wait counts anew."""
         self.reconsider(limit)
-        for by_room in limit.watched.values():
-            for watchers in list(by_room.values()):
+        for by_room in limit.parked.values():
+            for watchers in by_room.values():
                 for demand in watchers.due(OPEN):
                     self._watch(demand, limit)
 
@@ -183,16 +178,9 @@ class Admission:
 
     def admissible(self) -> Iterator[TaskRun]:
         """Each task run that may start now, best first. The caller starts it before the next."""
-        tops: list[_Top] = []
-        for limit in self._freed:
-            if limit.free > 0:
-                for by_room in limit.watched.values():
-                    self._list_all(tops, limit, by_room)
+        tops = self._listed_tops()
         passed: list[tuple[Demand, Limit]] = []
-        while tops:
-            demand = self._best(tops)
-            if demand is None:
-                break
+        while (demand := self._best(tops)) is not None:
             blocker = self._blocker(demand)
             if blocker is not None:
                 self._keep_turn(demand)
@@ -202,21 +190,32 @@ class Admission:
                 self.unreserve(demand)
             yield demand.execution.by_order[demand.queue[0]]
             if demand.queued:
-                self._list_top(tops, self._fresh.watched[demand.execution][ANY])
+                self._list_top(tops, self._fresh.watched[demand.execution])
         for demand, blocker in passed:
             self._watch_blocker(demand, blocker)
         self._freed = {self._fresh: None}
 
-    def _list_all(self, tops: list[_Top], limit: Limit, by_room: dict[int, Watchers]) -> None:
-        """List the first of all watchers that find room, and what is due while there is some."""
-        if len(by_room) > 1:
-            most = limit.given + limit.free - 1  # when the last unit is left, so much was given
-            for watchers in list(by_room.values()):
+    def _listed_tops(self) -> list[_Top]:
+        """The first of all watchers of what was freed."""
+        tops: list[_Top] = []
+        for limit in self._freed:
+            if limit.free > 0:
+                if limit.parked:
+                    self._list_parked(tops, limit)
+                for watchers in limit.watched.values():
+                    if watchers.heap:
+                        self._list_top(tops, watchers)
+        return tops
+
+    def _list_parked(self, tops: list[_Top], limit: Limit) -> None:
+        """List parked demands that find room; those that are due watch the limit as others do."""
+        most = limit.given + limit.free - 1  # when the last unit is left, so much was given out
+        for by_room in limit.parked.values():
+            for watchers in by_room.values():
                 for demand in watchers.due(most):
                     self._watch(demand, limit)
-        for watchers in by_room.values():
-            if watchers.heap and watchers.has_room():
-                self._list_top(tops, watchers)
+                if watchers.heap and watchers.has_room():
+                    self._list_top(tops, watchers)
 
     def _best(self, tops: list[_Top]) -> Demand | None:
         """Take the first demand in order out of all that watch a limit with something to give.
@@ -236,23 +235,22 @@ class Admission:
                 continue
             heapq.heappop(heap)
             demand.watching = None
-            self._list_top(tops, watchers)
+            if heap:
+                self._list_top(tops, watchers)
             return demand
         return None
 
     def _list_top(self, tops: list[_Top], watchers: Watchers) -> None:
         """List the first of the watchers under the head it is kept under."""
-        order = watchers.top()
-        if order is not None:
+        demand = watchers.first()
+        if demand is not None:
             self._listed += 1
-            place = self._place(watchers.execution.by_order[order].demand)
+            place = (demand.queue[0],) if self._executions == 1 else self._place(demand)
             heapq.heappush(tops, (place, self._listed, watchers))
 
     def _place(self, demand: Demand) -> tuple[int, ...]:
         """Priority, then the smaller share, then the earlier execution, then its own order."""
         order = demand.queue[0]
-        if self._executions == 1:
-            return (order,)
         execution = demand.execution
         return (-execution.by_order[order].priority, self._share(demand), execution.seq, order)
 
@@ -334,6 +332,11 @@ def can_ever_start(demand: Demand) -> bool:
         limit.could_ever_fit(amount, exclusive=exclusive)
         for limit, amount, exclusive in demand.needs
     )
+
+
+def _forget_watchers(limit: Limit, execution: ExecutionRun) -> None:
+    limit.watched.pop(execution, None)
+    limit.parked.pop(execution, None)
 
 
 def is_passed_over(demand: Demand) -> bool:

@@ -36,6 +36,7 @@ class Limit:
         "kept_for",
         "key",
         "max",
+        "parked",
         "seen",
         "shares",
         "used",
@@ -58,13 +59,14 @@ class Limit:
         self.given = 0
         self.kept_for: dict[Demand, Need] = {}
         self.waiting: dict[Demand, None] = {}
-        self.watched: dict[ExecutionRun, dict[int, Watchers]] = {}
+        self.watched: dict[ExecutionRun, Watchers] = {}
+        self.parked: dict[ExecutionRun, dict[int, Watchers]] = {}
         self.seen: object = None
 
     def resize(self, max_: int) -> None:
         """There is more of it now, or less. Who holds it keeps it."""
         self.max = max_
-        self._recount()
+        self.recount()
 
     def expect(self, amount: int) -> None:
         """Needs of that size may come: tell states of the limit apart up to there."""
@@ -72,7 +74,8 @@ class Limit:
             self.widest = amount
             self.seen = None
 
-    def _recount(self) -> None:
+    def recount(self) -> None:
+        """Reckon what may be shared out now."""
         self.free = 0 if self.alone else self.max - self.used
 
     def has_room(self, amount: int, exclusive: bool) -> bool:  # noqa: FBT001 called for each look
@@ -101,31 +104,6 @@ class Limit:
                 return claimant
         return None
 
-    def take(self, amount: int, exclusive: bool, by: ExecutionRun) -> None:  # noqa: FBT001 as in Need
-        """Hold units for one attempt."""
-        self.holds += 1
-        self.used += amount
-        if exclusive:
-            self.alone += 1
-            self.given += self.max
-            self._recount()
-        else:
-            self.given += amount
-            self.free -= amount
-        if not self.is_local:
-            shares = self.shares
-            shares[by] = shares.get(by, 0) + 1
-
-    def release(self, amount: int, exclusive: bool, by: ExecutionRun) -> None:  # noqa: FBT001 as in Need
-        """Give back what one attempt held."""
-        self.holds -= 1
-        self.used -= amount
-        if exclusive:
-            self.alone -= 1
-        self._recount()
-        if not self.is_local:
-            self.shares[by] -= 1
-
     def state(self) -> object:
         """All that decides who fits: equal states, equal answers."""
         free = self.free
@@ -145,12 +123,32 @@ class Need(NamedTuple):
     exclusive: bool
 
 
-class _Worker:
-    __slots__ = ("slots", "used")
+def take(needs: Iterable[Need], by: ExecutionRun) -> None:
+    """Hold units of every limit needed for one attempt."""
+    for limit, amount, exclusive in needs:
+        limit.holds += 1
+        limit.used += amount
+        if exclusive:
+            limit.alone += 1
+            limit.recount()
+            limit.given += limit.max
+        else:
+            limit.free -= amount
+            limit.given += amount
+        if not limit.is_local:
+            limit.shares[by] = limit.shares.get(by, 0) + 1
 
-    def __init__(self) -> None:
-        self.slots = 0
-        self.used = 0
+
+def release(needs: Iterable[Need], by: ExecutionRun) -> None:
+    """Give back what one attempt held."""
+    for limit, amount, exclusive in needs:
+        limit.holds -= 1
+        limit.used -= amount
+        if exclusive:
+            limit.alone -= 1
+        limit.free = 0 if limit.alone else limit.max - limit.used
+        if not limit.is_local:
+            limit.shares[by] -= 1
 
 
 class WorkerPool(Limit):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from executions.scheduling import policy, waiting
 from executions.scheduling.admission import Admission
@@ -37,6 +37,8 @@ from executions.scheduling.runs import ExecutionRun, PlanHold, TaskRun
 
 STORY_LINES: Final = 20_000
 """How much of what happened is remembered, over all executions."""
+STORY_WIDTH: Final = 6
+"""When, execution, task, start, finish, why."""
 
 WISHES_A_TASK: Final = 8
 """More changes than that for each open task in one decision are a loop without end."""
@@ -122,9 +124,8 @@ class Lifecycle:
         self._jitter = jitter
         self._wishes: dict[TaskRun, Wish] = {}
         self._wished: deque[TaskRun] = deque()
-        self._story: deque[tuple[float, str, str, TaskState, TaskState, object]] = deque(
-            maxlen=STORY_LINES
-        )
+        self._story: deque[Any] = deque(maxlen=STORY_LINES * STORY_WIDTH)
+        """Lines one after another, not as tuples: those would wait for the garbage collector."""
 
     # ------------------------------------------------------------ wishes
 
@@ -165,7 +166,7 @@ class Lifecycle:
                 self.story(run.execution.id, run.id),
             )
         execution = run.execution
-        self._story.append((self.now, execution.id, run.id, start, finish, self.why))
+        self._story.extend((self.now, execution.id, run.id, start, finish, self.why))
         counts = execution.counts
         counts[start] -= 1
         counts[finish] = counts.get(finish, 0) + 1
@@ -192,7 +193,7 @@ class Lifecycle:
                 run.failures,
                 run.losses,
                 wish.not_before,
-                dict(run.waits) if left_wait else None,
+                run.waits if left_wait else None,
             )
         )
         if finish not in OPEN_TASK_STATES:
@@ -476,7 +477,9 @@ class Lifecycle:
         """What is remembered of the task run, oldest first."""
         return [
             StoryLine(at, execution, task, f"{start} → {finish}", str(why))
-            for at, execution_, task_, start, finish, why in self._story
+            for at, execution_, task_, start, finish, why in zip(
+                *[iter(self._story)] * STORY_WIDTH, strict=True
+            )
             if task_ == task and execution_ == execution
         ]
 

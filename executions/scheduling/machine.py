@@ -76,6 +76,8 @@ class Machine:
         self._admission = Admission(self._capacity)
         self._life = Lifecycle(self._admission, jitter)
         self._executions: dict[str, ExecutionRun] = {}
+        self._planned: dict[str, ExecutionRun] = {}
+        """Those whose plan holds something back."""
         self._opened = 0
         self._taken_up: list[tuple[TaskRun, float]] = []
         self._handlers: dict[type, Callable[..., None]] = {
@@ -108,7 +110,7 @@ class Machine:
         life.why = "admitted"
         for run in self._admission.admissible():
             life.dispatch(run)
-        if self._drop_idle_plans():
+        if self._planned and self._drop_idle_plans():
             for run in self._admission.admissible():
                 life.dispatch(run)
         waits = waiting.settle(self._admission, life.now)
@@ -155,11 +157,7 @@ class Machine:
 
     def waits(self, execution: str, task: str) -> dict[str, float]:
         """Seconds the task has waited up to now, by LimitKey or Hold."""
-        run = self._known(execution).tasks[task]
-        waits = waiting.waits_so_far(run, self._life.now)
-        if run.state is TaskState.RETRYING:
-            waits[Hold.BACKOFF] = waits.get(Hold.BACKOFF, 0.0) + self._life.now - run.since
-        return waits
+        return waiting.waits_so_far(self._known(execution).tasks[task], self._life.now)
 
     def progress(self, execution: str) -> ExecutionProgress:
         """Where the execution stands: enough for another machine to carry on from."""
@@ -203,6 +201,8 @@ class Machine:
         started_at = life.now if execution.started_at is None else execution.started_at
         if event.group.run_timeout_s is not None:
             life.wake(started_at + event.group.run_timeout_s, execution)
+        if execution.plan_holds:
+            self._planned[execution.id] = execution
         for hold in execution.plan_holds:
             life.wake(started_at + hold.until_s, hold)
         self._go_on_stopping(execution)
@@ -261,6 +261,7 @@ class Machine:
             self._admission.close(execution)
             life.forget(execution)
             del self._executions[execution.id]
+            self._planned.pop(execution.id, None)
         decision = Decision(
             tuple(life.transitions), tuple(life.steps), tuple(life.instructions), waits
         )
@@ -278,7 +279,7 @@ class Machine:
     def _started(self, event: AttemptStarted) -> None:
         run = self._live(event.execution, event.task, event.attempt)
         if run is not None and run.state is TaskState.DISPATCHED:
-            self._life.wish(run, Wish(TaskState.RUNNING, AttemptState.RUNNING, started_at=event.at))
+            self._life.wish(run, Wish(TaskState.RUNNING, AttemptState.RUNNING, event.at))
 
     def _completed(self, event: AttemptCompleted) -> None:
         run = self._live(event.execution, event.task, event.attempt)
@@ -288,8 +289,8 @@ class Machine:
                 Wish(
                     TaskState.COMPLETED,
                     AttemptState.COMPLETED,
-                    started_at=event.started_at,
-                    finished_at=event.finished_at,
+                    event.started_at,
+                    event.finished_at,
                 ),
             )
 
@@ -460,7 +461,7 @@ class Machine:
         """Let go where a plan would leave everything idle; whether that was so anywhere."""
         idle = [
             execution
-            for execution in self._executions.values()
+            for execution in self._planned.values()
             if execution.plan_holds and not execution.live
         ]
         for execution in idle:

@@ -34,8 +34,7 @@ class ExecutionSubmitted:
     progress: ExecutionProgress | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStarted:
+class AttemptStarted(NamedTuple):
     """A worker began an attempt at `at`."""
 
     execution: str
@@ -44,8 +43,7 @@ class AttemptStarted:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptCompleted:
+class AttemptCompleted(NamedTuple):
     """An attempt ended well. It also says that the attempt started, if nothing did before."""
 
     execution: str
@@ -224,8 +222,7 @@ class ExecutionTransition:
     stopping_to: ExecutionState | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(NamedTuple):
     """Give the attempt to the worker (empty: to whoever claims external work)."""
 
     execution: str
@@ -247,8 +244,7 @@ class StopAttempt:
     worker: str
 
 
-@dataclass(frozen=True, slots=True)
-class WakeAt:
+class WakeAt(NamedTuple):
     """Nothing happens by itself before `at`: send a Tick then. At most one in a decision."""
 
     at: float
@@ -285,8 +281,7 @@ class WaitChange(NamedTuple):
     reserved_for: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The whole answer of `Machine.handle`. Apply all of it or forget the machine."""
 
     transitions: tuple[Transition, ...] = ()

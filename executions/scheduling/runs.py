@@ -88,7 +88,8 @@ class TaskRun:
         self.is_stopping = False
         self.cause = ""
         """The task whose failure made it stop."""
-        self.waits: dict[str, float] = {}
+        self.waits: Mapping[str, float] = NOTHING
+        """Replaced, never changed: transitions hand it out."""
         self.entered: Mapping[str, float] = NOTHING
         """The demand's totals when it was queued."""
 
@@ -112,7 +113,7 @@ class TaskRun:
             since=self.since,
             not_before=self.not_before,
             live=live,
-            waits=dict(self.waits),
+            waits=self.waits,
         )
 
 
@@ -129,6 +130,7 @@ class Demand:
         "gates",
         "keys",
         "keys_since",
+        "limits",
         "needs",
         "needs_worker",
         "number",
@@ -139,6 +141,7 @@ class Demand:
         "reserved",
         "reserved_for",
         "seen_given",
+        "snapshot",
         "totals",
         "totals_at",
         "watching",
@@ -152,6 +155,7 @@ class Demand:
         self.number = number
         self.gates = gates
         self.needs = needs
+        self.limits: dict[Limit, None] = dict.fromkeys(need.limit for need in needs)
         self.needs_worker = False
         self.queue: list[int] = []
         self.queued = 0
@@ -165,7 +169,10 @@ class Demand:
         self.keys_since = 0.0
         self.reserved_for = ""
         self.area = 0.0
-        self.totals: Mapping[str, float] = NOTHING
+        self.totals: dict[str, float] = {}
+        """Seconds waited since the demand is there, by LimitKey or Hold."""
+        self.snapshot: Mapping[str, float] | None = None
+        """The totals as they are, for those that enter now; None: not taken yet."""
         self.totals_at = 0.0
         self.queued_told = 0
 
@@ -303,7 +310,7 @@ def _remember(run: TaskRun, progress: TaskProgress) -> None:
     run.losses = progress.losses
     run.since = progress.since
     run.not_before = progress.not_before
-    run.waits = dict(progress.waits)
+    run.waits = progress.waits
     if progress.live is not None:
         run.attempts = progress.live.number
         run.worker = progress.live.worker

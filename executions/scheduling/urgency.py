@@ -8,6 +8,7 @@ busy. Without resources it is the remaining chain alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -33,11 +34,12 @@ def urgencies(
     behind = _behind(built)
     found = {}
     for task in group.tasks:
-        held: dict[LimitKey, float] = {}
+        held: dict[LimitKey, list[float]] = {}
         for id_ in (task.id, *behind[task.id]):
             for key, seconds in busy.get(id_, ()):
-                held[key] = held.get(key, 0.0) + seconds
-        scarcest = max(held.values(), default=0.0)
+                held.setdefault(key, []).append(seconds)
+        # fsum: what comes out of a set in any order has to give the same sum in every process
+        scarcest = max((math.fsum(seconds) for seconds in held.values()), default=0.0)
         found[task.id] = chains[task.id] - graph.estimated_s(task) / 2 + scarcest / 2
     return found
 

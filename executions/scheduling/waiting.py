@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from executions.scheduling.admission import Admission
 from executions.scheduling.messages import WaitChange
-from executions.scheduling.model import Hold
+from executions.scheduling.model import Hold, TaskState
 from executions.scheduling.runs import NOTHING, Demand, ExecutionRun, TaskRun
 
 
@@ -21,7 +21,10 @@ def enter(run: TaskRun, now: float) -> None:
     demand = run.demand
     if demand.totals_at < now:
         _advance(demand, now)
-    run.entered = demand.totals
+    entered = demand.snapshot
+    if entered is None:
+        entered = demand.snapshot = dict(demand.totals)
+    run.entered = entered
 
 
 def leave(run: TaskRun, now: float) -> None:
@@ -29,25 +32,29 @@ def leave(run: TaskRun, now: float) -> None:
     demand = run.demand
     if demand.totals_at < now:
         _advance(demand, now)
-    totals, entered = demand.totals, run.entered
-    if totals is not entered:
-        waits = run.waits
-        for key in totals if entered is NOTHING else {**entered, **totals}:
-            seconds = totals.get(key, 0.0) - entered.get(key, 0.0)
+    entered = run.entered
+    if demand.snapshot is not entered:
+        waits = dict(run.waits)
+        for key, total in demand.totals.items():
+            seconds = total - entered.get(key, 0.0)
             if seconds > 0:
                 waits[key] = waits.get(key, 0.0) + seconds
-        run.entered = NOTHING
+        run.waits = waits
+    run.entered = NOTHING
 
 
 def back_off(run: TaskRun, seconds: float) -> None:
     """The task run waited so long for its next attempt to be due."""
-    _add(run.waits, Hold.BACKOFF, seconds)
+    waits = run.waits = dict(run.waits)
+    _add(waits, Hold.BACKOFF, seconds)
     _add(run.execution.waited_s, Hold.BACKOFF, seconds)
 
 
 def owe(run: TaskRun, keys: tuple[str, ...], seconds: float) -> None:
     """Book what a queued task run waited before the machine took its execution up again."""
     totals = run.demand.totals
+    for key in keys:
+        totals.setdefault(key, 0.0)
     run.entered = {
         **totals,
         **{key: totals.get(key, 0.0) - seconds / len(keys) for key in keys},
@@ -90,8 +97,7 @@ def _concerned_by_limits(admission: Admission) -> dict[Demand, None]:
     """Demands that wait for a limit, or for a reservation of it, which is not as it was."""
     concerned: dict[Demand, None] = {}
     for limit in admission.dirty:
-        state = limit.state()
-        if state != limit.seen:
+        if (state := limit.state()) != limit.seen:
             limit.seen = state
             concerned.update(limit.waiting)
     if admission.reservations:
@@ -104,12 +110,12 @@ def _concerned_by_limits(admission: Admission) -> dict[Demand, None]:
 def wait_change(demand: Demand) -> WaitChange:
     """What the demand waits for now, as it is told to others."""
     return WaitChange(
-        execution=demand.execution.id,
-        demand=demand.number,
-        keys=demand.keys,
-        queued=demand.queued,
-        since=demand.keys_since,
-        reserved_for=demand.reserved_for,
+        demand.execution.id,
+        demand.number,
+        demand.keys,
+        demand.queued,
+        demand.keys_since,
+        demand.reserved_for,
     )
 
 
@@ -152,34 +158,41 @@ def totals(execution: ExecutionRun, now: float) -> tuple[dict[str, float], dict[
 
 
 def waits_so_far(run: TaskRun, now: float) -> dict[str, float]:
-    """What a queued task run has waited up to now."""
-    demand = run.demand
+    """What the task run has waited up to now."""
     waits = dict(run.waits)
-    totals = _totals_at(demand, now)
-    for key in {**run.entered, **totals}:
-        _add(waits, key, totals.get(key, 0.0) - run.entered.get(key, 0.0))
+    if run.state is TaskState.QUEUED:
+        for key, total in _totals_at(run.demand, now).items():
+            _add(waits, key, total - run.entered.get(key, 0.0))
+    elif run.state is TaskState.RETRYING:
+        _add(waits, Hold.BACKOFF, now - run.since)
     return waits
 
 
 def _totals_at(demand: Demand, now: float) -> Mapping[str, float]:
     """The demand's seconds by key at `now`."""
-    keys = demand.keys
-    elapsed = now - demand.totals_at
-    if not keys or elapsed <= 0:
-        return demand.totals
-    elapsed /= len(keys)
     totals = dict(demand.totals)
-    for key in keys:
-        totals[key] = totals.get(key, 0.0) + elapsed
+    if now > demand.totals_at:
+        _pass(totals, demand.keys, now - demand.totals_at)
     return totals
+
+
+def _pass(totals: dict[str, float], keys: tuple[str, ...], seconds: float) -> None:
+    """Split the seconds evenly among what was waited for meanwhile."""
+    if keys:
+        share = seconds / len(keys)
+        for key in keys:
+            totals[key] = totals.get(key, 0.0) + share
 
 
 def _advance(demand: Demand, now: float) -> None:
     """Bring the demand's sums up to `now`, before its keys or the count of its tasks change."""
-    if now > demand.totals_at:
-        demand.area += demand.queued * (now - demand.totals_at)
-        demand.totals = _totals_at(demand, now)
+    elapsed = now - demand.totals_at
+    if elapsed > 0:
         demand.totals_at = now
+        if demand.keys:
+            demand.area += demand.queued * elapsed
+            _pass(demand.totals, demand.keys, elapsed)
+            demand.snapshot = None
 
 
 def _change_keys(demand: Demand, keys: tuple[str, ...], now: float) -> None:

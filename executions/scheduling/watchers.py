@@ -45,19 +45,21 @@ class Watchers:
             return limit.free >= self.room
         return limit.holds == 0 and limit.max > 0
 
-    def top(self) -> int | None:
-        """The order of the first head; None: nobody watches."""
+    def first(self) -> Demand | None:
+        """The one whose head comes first; None: nobody watches."""
         heap, by_order = self.heap, self.execution.by_order
         while heap:
             order = heap[0]
             demand = by_order[order].demand
             if demand.watching is self and demand.queue and demand.queue[0] == order:
-                return order
+                return demand
             heapq.heappop(heap)
         return None
 
     def park(self, demand: Demand, due: int) -> None:
-        """The demand is to be looked at again, room or not, when so much was given out."""
+        """Take the demand in; look at it, room or not, when so much was given out."""
+        demand.watching = self
+        heapq.heappush(self.heap, demand.queue[0])
         heapq.heappush(self._due, (due, demand.number, demand))
 
     def due(self, given: int) -> Iterator[Demand]:
@@ -69,11 +71,17 @@ class Watchers:
                 yield demand
 
 
-def watchers_of(limit: Limit, execution: ExecutionRun, room: int) -> Watchers:
-    """Those of the execution that wait for that."""
-    by_room = limit.watched.get(execution)
-    if by_room is None:
-        by_room = limit.watched[execution] = {}
+def watchers_of(limit: Limit, execution: ExecutionRun) -> Watchers:
+    """Those of the execution that wait for any room."""
+    found = limit.watched.get(execution)
+    if found is None:
+        found = limit.watched[execution] = Watchers(limit, execution, ANY)
+    return found
+
+
+def parked_at(limit: Limit, execution: ExecutionRun, room: int) -> Watchers:
+    """Those of the execution that are parked until there is so much room."""
+    by_room = limit.parked.setdefault(execution, {})
     found = by_room.get(room)
     if found is None:
         found = by_room[room] = Watchers(limit, execution, room)

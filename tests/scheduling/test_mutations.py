@@ -57,7 +57,7 @@ MUTATIONS = {
         test_admission.test_higher_priority_goes_first_and_is_inherited,
     ),
     "alone keeps others out": (
-        [(Limit, "_recount", lambda self: setattr(self, "free", self.max - self.used))],
+        [(Limit, "recount", lambda self: setattr(self, "free", self.max - self.used))],
         test_admission.test_exclusive_means_alone,
     ),
     "alone waits for others": (

@@ -1,5 +1,9 @@
 """What wants to start early: a long chain, and much work that scarce resources hold up."""
 
+import os
+import subprocess
+import sys
+
 from executions.scheduling import graph
 from executions.scheduling.urgency import TASKS_WEIGHED, urgencies
 from tests.scheduling.builders import group, run, site, task, times, units
@@ -40,3 +44,37 @@ def test_the_task_before_much_scarce_work_starts_before_a_longer_chain():
 def test_large_groups_go_by_the_chain_alone():
     tasks = [task(f"T{i}", needs=(units("db"),)) for i in range(TASKS_WEIGHED + 1)]
     assert set(of(*tasks, resource_db=1).values()) == {1.0}
+
+
+MUCH_BEHIND = """
+from random import Random
+from executions.scheduling import graph
+from executions.scheduling.urgency import urgencies
+from tests.scheduling.builders import group, site, task, units
+draw = Random(3)
+tasks = [
+    task(
+        f"T{i}",
+        *{f"T{draw.randrange(i)}" for _ in range(3) if i},
+        needs=(units("db"),),
+        duration_s=draw.uniform(0.1, 9),
+    )
+    for i in range(80)
+]
+of = group(*tasks)
+print(urgencies(of, graph.build(of.tasks), site(resource_db=1)))
+"""
+
+
+def test_every_process_reckons_the_same():
+    """Sets come in another order in each process; the last bit of a sum must not."""
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", MUCH_BEHIND],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in (1, 2, 3)
+    }
+    assert len(told) == 1
