@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
-from django.forms import ModelForm
+from django.forms import CharField, ModelForm, Textarea
 from django.http import HttpRequest
 from simple_history.admin import SimpleHistoryAdmin
 
@@ -20,6 +20,7 @@ from executions.models import (
     Execution,
     Requirement,
     Resource,
+    Secret,
     Task,
     TaskGroup,
     TaskRun,
@@ -27,6 +28,7 @@ from executions.models import (
     Team,
     WorkerProcess,
 )
+from executions.models.secrets import secret_validator
 from executions.watching.uses import limit_uses
 
 admin.site.site_header = "pexec"
@@ -110,6 +112,54 @@ class ResourceAdmin(LimitAdmin):
 
     list_display = ("name", "capacity", "used", "waiting", "description")
     list_editable = ("capacity",)
+
+
+class SecretForm(ModelForm):  # type: ignore[type-arg]
+    """A value that goes in and never comes out."""
+
+    value = CharField(
+        label="New value",
+        required=False,
+        strip=False,
+        validators=[secret_validator],
+        widget=Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
+        help_text="Kept sealed and never shown. Leave it empty to keep the present one.",
+    )
+
+    class Meta:
+        model = Secret
+        fields = ("name", "description")
+
+    def clean(self) -> dict[str, Any]:
+        """A new secret has a value."""
+        if self.instance.pk is None and not self.data.get("value"):
+            self.add_error("value", "A secret needs a value.")
+        return self.cleaned_data
+
+
+@admin.register(Secret)
+class SecretAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
+    """Names of secrets, and a way to give them new values."""
+
+    form = SecretForm
+    list_display = ("name", "description", "changed_at")
+    search_fields = ("name",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ARG002
+        """A name is an identity: payloads remember it."""
+        return ("name",) if obj is not None else ()
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Secret,
+        form: ModelForm[Any],
+        change: bool,  # noqa: FBT001 (Django's signature)
+    ) -> None:
+        """Seal what was given."""
+        if value := form.cleaned_data.get("value"):
+            obj.seal(value)
+        super().save_model(request, obj, form, change)
 
 
 class TaskInline(admin.TabularInline):  # type: ignore[type-arg]

@@ -48,7 +48,12 @@ def logging_config(form: str, level: str) -> dict[str, Any]:
     last: list[structlog.types.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if form == "json"
-        else [structlog.dev.ConsoleRenderer(colors=False)]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=False,
+                exception_formatter=structlog.dev.plain_traceback,  # the other shows local values
+            )
+        ]
     )
     return {
         "version": 1,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from executions import services
 from executions.scheduling.conditions import BadLimitPath, limit_at
 from executions.scheduling.model import ExecutionState, LimitKey, Outcome, TaskState
 
@@ -168,9 +170,14 @@ class WorkShape(serializers.Serializer[Any]):
     task = serializers.CharField(source="task_run.task_id")
     title = serializers.CharField(source="task_run.title")
     team = serializers.CharField(source="task_run.team")
-    payload = serializers.JSONField(source="task_run.payload")
+    payload = serializers.SerializerMethodField()
     attempt = serializers.IntegerField(source="number")
     claim_deadline = serializers.DateTimeField()
+
+    @extend_schema_field(serializers.JSONField())
+    def get_payload(self, attempt: Any) -> Any:
+        """What is asked for, results of earlier tasks filled in."""
+        return services.work_payload(attempt=attempt)
 
 
 class HeartbeatShape(serializers.Serializer[Any]):

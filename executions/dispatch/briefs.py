@@ -13,6 +13,10 @@ from typing import Any
 
 from executions.models import Execution, TaskRun
 from executions.models.runs import EXECUTION_ID_PREFIX
+from executions.models.secrets import SecretUnreadableError, secret_values
+from executions.models.snapshots import completed_runs
+from executions.runners.redaction import Redaction
+from executions.runners.references import UnresolvedReferenceError, references, resolve
 
 WINDOW = 256
 WINDOWS_KEPT = 64
@@ -74,6 +78,22 @@ class BriefBook:
 
 
 def results_of(execution: int, tasks: frozenset[str]) -> dict[str, Any]:
-    """Results of completed task runs of an execution, by task id."""
-    found = TaskRun.objects.filter(execution_id=execution, task_id__in=tasks, state="completed")
+    """Results of completed task runs, by task id; of the execution or of one that it retries."""
+    found = completed_runs(execution).filter(task_id__in=tasks).order_by("execution_id")
     return dict(found.values_list("task_id", "result"))
+
+
+def filled_in(payload: Mapping[str, Any], execution: int) -> tuple[Mapping[str, Any], Redaction]:
+    """The payload with results and secrets in place, and what masks those secrets from now on.
+
+    Raises UnresolvedReferenceError.
+    """
+    tasks, names = references(payload)
+    if not tasks and not names:
+        return payload, Redaction(())
+    try:
+        secrets = secret_values(names)
+    except SecretUnreadableError as error:
+        raise UnresolvedReferenceError(str(error)) from None
+    results = results_of(execution, tasks)
+    return resolve(payload, results=results, secrets=secrets), Redaction(secrets.values())

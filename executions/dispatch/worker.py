@@ -24,7 +24,7 @@ from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
 from executions import frames
-from executions.dispatch.briefs import Brief, BriefBook, NoBriefError, results_of
+from executions.dispatch.briefs import BriefBook, NoBriefError, filled_in
 from executions.dispatch.bus import Bus, BusDownError, Message
 from executions.dispatch.live import FanOut
 from executions.dispatch.reports import Reporter
@@ -32,7 +32,8 @@ from executions.dispatch.timing import DRAIN_S, HEARTBEAT_EVERY_S, SELF_STOP_S, 
 from executions.models import Attempt, AttemptOutput, WorkerProcess
 from executions.runners.base import Context, End, Outcome
 from executions.runners.output import OutputBuffer, as_text
-from executions.runners.references import UnresolvedReferenceError, references, resolve
+from executions.runners.redaction import Redaction
+from executions.runners.references import UnresolvedReferenceError
 from executions.runners.registry import RunnerOptions, RunnerSet
 
 log = structlog.get_logger(__name__)
@@ -229,10 +230,10 @@ class LaneWorker:
         try:
             report = self._attempt(held)
         except NoBriefError:
-            report = {**_never_begun(held), "kind": "failed", "error": "nothing to run"}
+            report = _failed_at_once(held, "nothing to run")
         except Exception as error:
             log.exception("attempt not run")
-            report = {**_never_begun(held), "kind": "failed", "error": str(error)}
+            report = _failed_at_once(held, f"{type(error).__name__}: {error}")
         with self._lock:
             self._held.pop(held.token, None)
             self._reporter.say_end(report)
@@ -240,8 +241,14 @@ class LaneWorker:
 
     def _attempt(self, held: Held) -> Message:
         brief = self._briefs.get(held.execution, held.position)
+        refused: Outcome | None = None
+        try:
+            payload, redaction = filled_in(brief.payload, held.execution)
+        except UnresolvedReferenceError as error:
+            payload, redaction = {}, Redaction(())
+            refused = Outcome(End.FAILED, error=str(error), retryable=False)
         tap = OutputTap(self._bus, self._fan_out, held.token)
-        output = OutputBuffer(tap=tap)
+        output = OutputBuffer(tap=tap, redaction=redaction)
         context = Context(
             execution=brief.execution,
             task=brief.task,
@@ -250,7 +257,12 @@ class LaneWorker:
             timeout_s=brief.timeout_s,
             output=output,
             progress=lambda percent, line: self._reporter.say(
-                {"kind": "progress", "token": held.token, "percent": percent, "line": line}
+                {
+                    "kind": "progress",
+                    "token": held.token,
+                    "percent": percent,
+                    "line": redaction.text(line),
+                }
             ),
         )
         with self._lock:
@@ -259,7 +271,7 @@ class LaneWorker:
             held.context = context
         started_at, begun = time.time(), time.monotonic()
         self._reporter.say({"kind": "started", "token": held.token, "started_at": started_at})
-        outcome = self._outcome(brief, held, context)
+        outcome = refused or self._runners.run(brief.runner, payload, context)
         run_s = time.monotonic() - begun
         output.close()
         tap.keep(output)
@@ -269,21 +281,11 @@ class LaneWorker:
             "token": held.token,
             "started_at": started_at,
             "run_s": run_s,
-            "result": outcome.result,
-            "error": outcome.error,
+            "result": redaction.data(outcome.result),
+            "error": redaction.text(outcome.error),
             "exit_code": outcome.exit_code,
             "retryable": outcome.retryable,
         }
-
-    def _outcome(self, brief: Brief, held: Held, context: Context) -> Outcome:
-        payload = brief.payload
-        tasks, _secrets = references(payload)
-        if tasks:
-            try:
-                payload = resolve(payload, results=results_of(held.execution, tasks), secrets={})
-            except UnresolvedReferenceError as error:
-                return Outcome(End.FAILED, error=str(error), retryable=False)
-        return self._runners.run(brief.runner, payload, context)
 
     # ------------------------------------------------------------ heartbeats
 
@@ -335,6 +337,17 @@ class LaneWorker:
 
 def _never_begun(held: Held) -> Message:
     return {"token": held.token, "started_at": None, "run_s": 0.0}
+
+
+def _failed_at_once(held: Held, error: str) -> Message:
+    now_s = time.time()
+    return {
+        "token": held.token,
+        "started_at": now_s,
+        "run_s": 0.0,
+        "kind": "failed",
+        "error": error,
+    }
 
 
 class OutputTap:

@@ -76,7 +76,7 @@ def spec_given(path: str, *, site: specs.SiteLimits, check_payload: Any) -> spec
 def spec_to_forecast(path: str, changes: Mapping[LimitKey, int]) -> specs.TaskGroupSpec:
     """A spec of which nothing is run, so that its runners do not matter."""
     site = {**site_limits(), **changes}
-    return spec_given(path, site=site, check_payload=lambda _runner, _payload: [])
+    return spec_given(path, site=site, check_payload=lambda _runner, _payload, _before: [])
 
 
 def execution_given(public_id: str) -> Execution:

@@ -13,6 +13,7 @@ from executions.models.runs import (
     TaskRun,
     WorkerProcess,
 )
+from executions.models.secrets import Secret
 
 __all__ = [
     "Attempt",
@@ -24,6 +25,7 @@ __all__ = [
     "Leadership",
     "Requirement",
     "Resource",
+    "Secret",
     "Task",
     "TaskGroup",
     "TaskRun",

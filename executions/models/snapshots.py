@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from executions.models.limits import Resource, TaskType, Team
 from executions.models.runs import Attempt, Execution, TaskRun
 from executions.scheduling.model import (
@@ -129,3 +131,11 @@ def progress_of(
         alone=execution.alone,
         waited=execution.waited,
     )
+
+
+def completed_runs(execution: int) -> QuerySet[TaskRun]:
+    """Task runs that completed in an execution or in one that it tries again."""
+    line = [execution]
+    while parent := Execution.objects.filter(pk=line[-1]).values_list("parent", flat=True).first():
+        line.append(parent)
+    return TaskRun.objects.filter(execution__in=line, state=TaskState.COMPLETED)

@@ -64,7 +64,6 @@ class Context:
     output: OutputSink
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[float | None, str], None] = lambda _percent, _line: None
-    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 class Runner(Protocol):

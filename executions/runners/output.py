@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+
+from executions.runners.redaction import MASK, Redaction
 
 LIMIT_BYTES = 65536
 TAP_EVERY_S = 0.1
 TAP_LIMIT_BYTES = 16384
-MASK = b"***"
 
 Tap = Callable[[int, bytes], None]
 """Called with the offset and the bytes of a piece, from whichever thread writes."""
@@ -35,7 +36,7 @@ class OutputBuffer:
         self,
         limit_bytes: int = LIMIT_BYTES,
         tap: Tap | None = None,
-        secrets: Iterable[str] = (),
+        redaction: Redaction | None = None,
     ) -> None:
         self._head_limit = limit_bytes // 4
         self._tail_limit = limit_bytes - self._head_limit
@@ -45,7 +46,7 @@ class OutputBuffer:
         self._lock = threading.Lock()
         self._untold = bytearray()
         self._told_at = float("-inf")
-        self._secrets = sorted({s.encode() for s in secrets if s}, key=len, reverse=True)
+        self._secrets = [form.encode() for form in redaction.forms] if redaction else []
         self._held_back = b""
         self.total_bytes = 0
 
@@ -84,7 +85,7 @@ class OutputBuffer:
 
     def _mask(self, data: bytes) -> bytes:
         for secret in self._secrets:
-            data = data.replace(secret, MASK)
+            data = data.replace(secret, MASK.encode())
         return data
 
     def _append(self, data: bytes) -> None:

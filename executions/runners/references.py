@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
+
+Faults = list[tuple[str, str]]
+"""(place within the payload, message)."""
 
 _REFERENCE = re.compile(
     r"\$\{(?:tasks\.(?P<task>[^.{}]+)\.result(?P<path>(?:\.[^.{}]+)*)|secret:(?P<secret>[^{}]+))\}"
@@ -33,6 +36,35 @@ def references(payload: Any) -> tuple[frozenset[str], frozenset[str]]:
 
     _walk(payload, note)
     return frozenset(tasks), frozenset(secrets)
+
+
+def reference_faults(
+    payload: Any, *, before: Callable[[], Container[str]], secrets: Callable[[], Container[str]]
+) -> Faults:
+    """What a payload refers to that will not be there: a task not done before, no such secret."""
+    found: Faults = []
+    if not any(references(payload)):
+        return found
+    for place, text in _strings(payload, ""):
+        for match in _REFERENCE.finditer(text):
+            task, secret = match["task"], match["secret"]
+            if task and task not in before():
+                found.append((place, f"{match[0]}: depends_on does not lead to '{task}'"))
+            if secret and secret not in secrets():
+                found.append((place, f"no secret '{secret}'"))
+    return found
+
+
+def _strings(payload: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Every text in a payload with its place."""
+    if isinstance(payload, str):
+        yield place, payload
+    elif isinstance(payload, Mapping):
+        for key, item in payload.items():
+            yield from _strings(item, f"{place}.{key}" if place else str(key))
+    elif isinstance(payload, list):
+        for n, item in enumerate(payload):
+            yield from _strings(item, f"{place}[{n}]")
 
 
 def resolve(payload: Any, *, results: Mapping[str, Any], secrets: Mapping[str, str]) -> Any:

@@ -27,6 +27,7 @@ from executions.services.work import (
     work_complete,
     work_fail,
     work_heartbeat,
+    work_payload,
 )
 
 __all__ = [
@@ -50,4 +51,5 @@ __all__ = [
     "work_complete",
     "work_fail",
     "work_heartbeat",
+    "work_payload",
 ]

@@ -17,7 +17,7 @@ from django.utils import timezone
 from executions.dispatch import bus
 from executions.dispatch.rows import Row, Table
 from executions.models import Execution, TaskGroup, TaskRun
-from executions.models.snapshots import site_limits
+from executions.models.snapshots import completed_runs, site_limits
 from executions.reporting.forecast import history_s, worker_slots
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.estimates import (
@@ -77,11 +77,11 @@ def execution_submit(
             raise TypeError("a group or a spec is needed")
         spec = spec_of(group)
     elif parent is None:
-        may_define(user, (task.runner for task in spec.tasks))
+        may_define(user, spec)
     digest = hashlib.sha256(json.dumps(plain(spec), sort_keys=True).encode()).hexdigest()
     if idempotency_key and (known := _known(user, idempotency_key, digest)):
         return known
-    spec_check(spec)
+    spec_check(spec, frozenset() if parent is None else _completed_before(parent))
     durations = estimates(group_of(spec), None if group is None else history_s(group))
     order = _order(spec, durations)
     for _ in range(TRIES):
@@ -192,6 +192,11 @@ def execution_retry_failed(*, execution: Execution, user: Any) -> Execution:
     return execution_submit(
         user=user, group=execution.group, spec=_rest(execution, runs), parent=execution
     )
+
+
+def _completed_before(execution: Execution) -> frozenset[str]:
+    """Tasks whose results a retry of this execution may refer to."""
+    return frozenset(completed_runs(execution.pk).values_list("task_id", flat=True))
 
 
 def _rest(execution: Execution, runs: Collection[TaskRun]) -> TaskGroupSpec:

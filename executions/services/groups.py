@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
-from executions.models import Requirement, Resource, Task, TaskGroup, TaskType, Team
+from executions.models import Requirement, Resource, Secret, Task, TaskGroup, TaskType, Team
 from executions.models.snapshots import site_limits
+from executions.runners.references import reference_faults, references
 from executions.runners.registry import check_payload, kinds
 from executions.specs import (
     Fault,
@@ -22,6 +25,7 @@ from executions.specs import (
     validate,
 )
 
+Before = Callable[[], AbstractSet[str]]
 BATCH = 500
 RUN_FIELDS = (
     "max_concurrency",
@@ -37,28 +41,49 @@ RUN_FIELDS = (
 GROUP_FIELDS = ("description", *RUN_FIELDS)
 
 
-def spec_surroundings() -> dict[str, Any]:
-    """What specs are checked against here: the arguments of `specs.load`."""
-    return {
-        "site": site_limits(),
-        "check_payload": lambda runner, payload: check_payload(
-            runner, payload, settings.PEXEC_RUNNERS
-        ),
-    }
+def spec_surroundings(completed: AbstractSet[str] = frozenset()) -> dict[str, Any]:
+    """What specs are checked against here: the arguments of `specs.load`.
+
+    `completed`: tasks outside the spec whose results are known.
+    """
+    secrets = cache(lambda: frozenset(Secret.objects.values_list("name", flat=True)))
+
+    def check(runner: str, payload: Mapping[str, Any], before: Before) -> list[tuple[str, str]]:
+        return [
+            *check_payload(runner, payload, settings.PEXEC_RUNNERS),
+            *reference_faults(payload, before=lambda: before() | completed, secrets=secrets),
+            *_shown_secrets(runner, payload),
+        ]
+
+    return {"site": site_limits(), "check_payload": check}
 
 
-def spec_check(spec: TaskGroupSpec) -> None:
+def _shown_secrets(runner: str, payload: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Whoever takes external work sees its payload."""
+    if runner == "external" and references(payload)[1]:
+        return [("", "external work is shown to people: it cannot use secrets")]
+    return []
+
+
+def spec_check(spec: TaskGroupSpec, completed: AbstractSet[str] = frozenset()) -> None:
     """Raise SpecInvalidError with everything that keeps this spec from running here."""
-    faults = validate(spec, **spec_surroundings())
+    faults = validate(spec, **spec_surroundings(completed))
     if faults:
         raise SpecInvalidError(faults)
 
 
-def may_define(user: Any, runners: Iterable[str]) -> None:
-    """Raise PermissionDenied where the user may not define tasks of one of these runners."""
-    dangerous = sorted(r for r in set(runners) if r in kinds() and kinds()[r].dangerous)
-    if dangerous and not (user is None or user.has_perm("executions.define_dangerous")):
+def may_define(user: Any, spec: TaskGroupSpec) -> None:
+    """Raise PermissionDenied where the user may not define tasks like these."""
+    if user is None:
+        return
+    runners = {task.runner for task in spec.tasks}
+    dangerous = sorted(r for r in runners if r in kinds() and kinds()[r].dangerous)
+    if dangerous and not user.has_perm("executions.define_dangerous"):
         raise PermissionDenied(f"you may not define tasks with runner {', '.join(dangerous)}")
+    if not user.has_perm("executions.use_secrets"):
+        for task in spec.tasks:
+            if references(task.payload)[1]:
+                raise PermissionDenied(f"you may not define tasks that use secrets ({task.id})")
 
 
 def make_resources(spec: TaskGroupSpec) -> None:
@@ -72,7 +97,7 @@ def group_save(*, spec: TaskGroupSpec, user: Any, group: TaskGroup | None = None
 
     Raises SpecInvalidError (also where the name is taken) or PermissionDenied; saves nothing then.
     """
-    may_define(user, (task.runner for task in spec.tasks))
+    may_define(user, spec)
     others = TaskGroup.objects.filter(name=spec.name)
     if group is not None:
         others = others.exclude(pk=group.pk)

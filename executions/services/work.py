@@ -13,7 +13,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from executions.dispatch import bus
+from executions.dispatch.briefs import results_of
 from executions.models import Attempt, Command, CommandVerb
+from executions.runners.references import UnresolvedReferenceError, references, resolve
 
 CLAIM_S = 300.0
 """Without a heartbeat for so long a taker loses the work."""
@@ -52,8 +54,22 @@ def work_claim(
             if taken:
                 _tell(candidate, user, CommandVerb.CLAIM, {})
                 candidate.refresh_from_db()
-                return candidate
+                try:
+                    work_payload(attempt=candidate)
+                except UnresolvedReferenceError as error:
+                    _tell(candidate, user, CommandVerb.FAIL, {"error": str(error)})
+                else:
+                    return candidate
     return None
+
+
+def work_payload(*, attempt: Attempt) -> Any:
+    """What is asked for, with results of earlier tasks filled in; UnresolvedReferenceError."""
+    payload = attempt.task_run.payload
+    tasks, _secrets = references(payload)
+    if not tasks:
+        return payload
+    return resolve(payload, results=results_of(attempt.execution_id, tasks), secrets={})
 
 
 def work_heartbeat(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any
 
 from executions.scheduling.graph import find_cycle
@@ -13,8 +15,11 @@ from executions.specs.shapes import RequirementSpec, TaskGroupSpec, TaskSpec
 SiteLimits = Mapping[LimitKey, int]
 """Every team, task type and resource of the site with its limit (see `limit_key`)."""
 
-CheckPayload = Callable[[str, Mapping[str, Any]], Sequence[tuple[str, str]]]
-"""Runner and payload to faults: (place within the payload, or empty: the runner; message)."""
+CheckPayload = Callable[
+    [str, Mapping[str, Any], Callable[[], AbstractSet[str]]], Sequence[tuple[str, str]]
+]
+"""Runner, payload, and a function for the tasks that are done before, to faults: (place within the
+payload, or empty: the runner; message)."""
 
 CYCLES_TOLD = 20
 
@@ -126,7 +131,20 @@ def _need_faults(
 
 
 def _payload_faults(spec: TaskGroupSpec, check_payload: CheckPayload) -> Iterator[Fault]:
+    needs = {task.id: task.depends_on for task in spec.tasks}
     for i, task in enumerate(spec.tasks):
-        for where, message in check_payload(task.runner, task.payload):
+        before = partial(_done_before, task.id, needs)
+        for where, message in check_payload(task.runner, task.payload, before):
             within = f"payload{'' if where.startswith('[') else '.'}{where}" if where else "runner"
             yield Fault(f"tasks[{i}].{within}", message)
+
+
+def _done_before(task: str, needs: Mapping[str, Sequence[str]]) -> AbstractSet[str]:
+    """All that a task depends on, directly or not."""
+    found: set[str] = set()
+    waiting = [task]
+    while waiting:
+        new = set(needs.get(waiting.pop(), ())) - found
+        found |= new
+        waiting.extend(new)
+    return found

@@ -63,6 +63,18 @@ def test_a_limit_holds_and_what_waited_for_it_is_recorded(bus, dispatcher, worke
     assert execution.alone["team:duo"] > 0.1
 
 
+def test_what_a_worker_cannot_even_begin_has_failed_and_says_why(
+    bus, dispatcher, worker, monkeypatch
+):
+    def unread(*_):
+        raise OSError("disk on fire")
+
+    monkeypatch.setattr(worker._briefs, "get", unread)
+    execution = finish(submit(bus, {"task_id": "A"}, max_retries=0))
+    run = execution.task_runs.get()
+    assert (run.state, run.reason, run.error) == ("failed", "error", "OSError: disk on fire")
+
+
 def test_a_failed_task_is_tried_again_and_only_it(bus, dispatcher, worker):
     execution = submit(
         bus,

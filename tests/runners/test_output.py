@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from executions.runners.output import OutputBuffer, as_text, shown
+from executions.runners.redaction import Redaction
 
 
 def written(pieces, **options):
@@ -33,7 +34,7 @@ def test_of_long_output_the_two_ends_are_kept(pieces):
 
 @given(st.lists(st.sampled_from([b"pass", b"word", b"password", b" ", b"p"]), max_size=30))
 def test_a_secret_never_passes_however_the_writes_cut_it(pieces):
-    buffer = written(pieces, secrets=["password"])
+    buffer = written(pieces, redaction=Redaction(["password"]))
     assert b"password" not in buffer.head + buffer.tail
 
 

@@ -12,7 +12,7 @@ def site(**capacities: int) -> dict:
     return found | {limit_key(LimitKind.RESOURCE, n): c for n, c in capacities.items()}
 
 
-def check_payload(runner, payload):
+def check_payload(runner, payload, _before):
     if runner == "shell" and "command" not in payload:
         return [("command", "must be given")]
     return [] if runner in ("noop", "shell") else [("", f"no runner '{runner}'")]

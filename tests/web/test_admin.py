@@ -8,7 +8,7 @@ from django.urls import reverse
 from executions.models import Team
 
 OURS = [model for model in admin.site._registry if model._meta.app_label == "executions"]
-WRITTEN_BY_PEOPLE = ("team", "tasktype", "resource", "taskgroup", "task")
+WRITTEN_BY_PEOPLE = ("team", "tasktype", "resource", "taskgroup", "task", "secret")
 
 
 @pytest.fixture
