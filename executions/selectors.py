@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from executions.models import Execution, Resource, TaskGroup, TaskRun, TaskType, Team
+from executions.models import Attempt, Execution, Resource, TaskGroup, TaskRun, TaskType, Team
 from executions.models.runs import EXECUTION_ID_PREFIX
 from executions.scheduling.model import (
     FINAL_EXECUTION_STATES,
@@ -204,3 +204,20 @@ def limit_history(count: int = 50) -> list[dict[str, Any]]:
                 }
             )
     return sorted(found, key=lambda entry: entry["at"], reverse=True)[:count]
+
+
+def work_open(user: Any) -> QuerySet[Attempt]:
+    """External attempts that wait for a taker the user may be: no team, or a team of theirs."""
+    offered = Attempt.objects.filter(
+        task_run__runner="external", released_at=None, claimed_by=None, worker=""
+    ).select_related("task_run", "execution")
+    if not user.is_superuser:
+        teams = list(user.teams.values_list("name", flat=True))
+        offered = offered.filter(Q(task_run__team="") | Q(task_run__team__in=teams))
+    return offered.order_by("-task_run__priority", "dispatched_at")
+
+
+def work_taken(user: Any) -> QuerySet[Attempt]:
+    """External attempts that the user took and has not answered for, the first taken first."""
+    mine = Attempt.objects.filter(claimed_by=user, released_at=None)
+    return mine.select_related("task_run", "execution").order_by("started_at", "pk")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -15,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from executions import exports, selectors, services
 from executions.pages.permissions import require
 from executions.pages.plans import what_if_context
+from executions.pages.work import work_context
 from executions.reporting import report
 from executions.watching import layers, rows, stories
 
@@ -65,7 +67,7 @@ def execution_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "page": Paginator(tasks, TASKS_PAGE_SIZE).get_page(request.GET.get("page")),
         "failures": stories.task_failures(execution.pk),
         "demands": rows.demands_of(execution.pk),
-        "task": _chosen_task(execution, request.GET.get("task", "")),
+        "task": _chosen_task(request, execution, request.GET.get("task", "")),
         **(_report_context(execution) if tab == "report" else {}),
         **(what_if_context(request, execution) if tab == "concurrency" else {}),
         "may_operate": request.user.has_perm("executions.change_execution"),
@@ -76,8 +78,16 @@ def execution_page(request: HttpRequest, public_id: str) -> HttpResponse:
     return render(request, "execution.html", context)
 
 
-def _chosen_task(execution: Any, task_id: str) -> dict[str, Any] | None:
-    return stories.task_story(execution, task_id) if task_id else None
+def _chosen_task(request: HttpRequest, execution: Any, task_id: str) -> dict[str, Any] | None:
+    if not task_id:
+        return None
+    found = stories.task_story(execution, task_id)
+    if found and found["row"].runner == "external" and found["attempts"]:
+        attempt = found["attempts"][0]["row"]
+        found["work"] = work_context(request, attempt) | {
+            "back": f"{execution_url(execution)}?{urlencode({'task': task_id})}"
+        }
+    return found
 
 
 @login_required
@@ -85,7 +95,7 @@ def _chosen_task(execution: Any, task_id: str) -> dict[str, Any] | None:
 def task_panel(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     """The side panel of one task, as a part of a page."""
     execution = visible_execution(request, public_id)
-    task = stories.task_story(execution, task_id)
+    task = _chosen_task(request, execution, task_id)
     if task is None:
         raise Http404
     return render(request, "execution_task.html", {"execution": execution, "task": task})

@@ -28,6 +28,7 @@ from executions.services.work import (
     work_fail,
     work_heartbeat,
     work_payload,
+    work_payload_shown,
 )
 
 __all__ = [
@@ -52,4 +53,5 @@ __all__ = [
     "work_fail",
     "work_heartbeat",
     "work_payload",
+    "work_payload_shown",
 ]

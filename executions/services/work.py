@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from executions import selectors
 from executions.dispatch import bus
 from executions.dispatch.briefs import results_of
 from executions.models import Attempt, Command, CommandVerb
@@ -26,22 +27,11 @@ class WorkTakenError(Exception):
     """The work is not yours (any more): somebody else has it, or it has ended."""
 
 
-def work_open(user: Any) -> QuerySet[Attempt]:
-    """External attempts that wait for a taker the user may be: no team, or a team of theirs."""
-    offered = Attempt.objects.filter(
-        task_run__runner="external", released_at=None, claimed_by=None, worker=""
-    ).select_related("task_run", "execution")
-    if not user.is_superuser:
-        teams = list(user.teams.values_list("name", flat=True))
-        offered = offered.filter(Q(task_run__team="") | Q(task_run__team__in=teams))
-    return offered.order_by("-task_run__priority", "dispatched_at")
-
-
 def work_claim(
     *, user: Any, team: str = "", attempt: Attempt | None = None, claim_s: float = CLAIM_S
 ) -> Attempt | None:
     """Take this attempt, or the most urgent one (of `team`); None: there is none to take."""
-    offered = work_open(user)
+    offered = selectors.work_open(user)
     if team:
         offered = offered.filter(task_run__team=team)
     if attempt is not None:
@@ -70,6 +60,14 @@ def work_payload(*, attempt: Attempt) -> Any:
     if not tasks:
         return payload
     return resolve(payload, results=results_of(attempt.execution_id, tasks), secrets={})
+
+
+def work_payload_shown(*, attempt: Attempt) -> Any:
+    """The same for people who look before they take it: as it was written where it cannot be."""
+    try:
+        return work_payload(attempt=attempt)
+    except UnresolvedReferenceError:
+        return attempt.task_run.payload
 
 
 def work_heartbeat(

@@ -22,7 +22,7 @@ export function why(store, task, now) {
         ? "next attempt soon"
         : `next attempt in ${duration(task.not_before - now)}${task.error ? ` · ${firstLine(task.error)}` : ""}`;
     case "dispatched":
-      return "sent to a worker";
+      return task.runner === "external" ? `waits for somebody${task.team ? ` of ${task.team}` : ""} to take it` : "sent to a worker";
     case "running":
       return task.progress_line || "";
     case "failed":

@@ -52,6 +52,7 @@ PAGES = [
     "/groups/{group}/edit/",
     "/groups/{group}/plan/",
     "/limits/",
+    "/work/",
     "/executions/{id}/?tab=tasks&task=two",
     "/executions/{id}/?tab=timeline",
     "/executions/{id}/?tab=graph",

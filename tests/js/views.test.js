@@ -88,3 +88,11 @@ test("steps count what overlaps and end at none", () => {
     }
   }
 });
+
+test("a task for people waits for one of its team, not for a worker", () => {
+  const store = filled();
+  const task = { ...store.tasks[0], state: "dispatched", runner: "external", team: "pm_team" };
+  assert.equal(why(store, task, 0), "waits for somebody of pm_team to take it");
+  assert.equal(why(store, { ...task, team: "" }, 0), "waits for somebody to take it");
+  assert.equal(why(store, { ...task, runner: "shell" }, 0), "sent to a worker");
+});

@@ -1,0 +1,133 @@
+"""Work for people on its page: taken by one, answered for once, seen by those whose team it is."""
+
+import pytest
+from django.urls import reverse
+
+from executions import services, specs
+from executions.models import Attempt, Command, TaskRun, Team
+from tests.web.conftest import OPERATOR, VIEWER, person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def offered(site):
+    """A task of the team, handed out as the dispatcher does."""
+    task = {
+        "id": "SIGN",
+        "title": "Sign the contract",
+        "runner": "external",
+        "team": "dev_team",
+        "payload": {"instructions": "Read it first.", "pages": 12},
+    }
+    spec = specs.parse_data({"name": "deal", "tasks": [task]})
+    services.execution_submit(user=person("boss", *OPERATOR).user, spec=spec)
+    run = TaskRun.objects.get()
+    return Attempt.objects.create(
+        task_run=run,
+        execution=run.execution,
+        number=1,
+        token="hidden-token",
+        state="dispatched",
+        dispatched_at=run.since,
+    )
+
+
+def of_the_team(name, *permissions):
+    client = person(name, *permissions)
+    Team.objects.get(name="dev_team").members.add(client.user)
+    return client
+
+
+@pytest.fixture
+def member(site):
+    return of_the_team("member", *OPERATOR)
+
+
+def say(client, attempt, verb, **form):
+    return client.post(reverse("work-verb", args=[attempt.pk, verb]), form)
+
+
+def text_of(client, address="/work/"):
+    return client.get(address).content.decode()
+
+
+def verbs():
+    return list(Command.objects.order_by("pk").values_list("verb", "payload"))
+
+
+def test_a_member_reads_takes_and_completes(member, offered):
+    before = text_of(member)
+    assert "Sign the contract" in before
+    assert "Read it first." in before
+    assert "hidden-token" not in before
+    say(member, offered, "take")
+    taken = text_of(member)
+    assert "Taken by you (1)" in taken
+    assert "hidden-token" not in taken
+    say(member, offered, "progress", percent="40", line="page 5")
+    offered.refresh_from_db()
+    assert (offered.claimed_by, offered.progress, offered.progress_line) == (
+        member.user,
+        40,
+        "page 5",
+    )
+    say(member, offered, "complete", result='{"signed": true}')
+    assert verbs() == [("claim", {}), ("complete", {"result": {"signed": True}})]
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"), [("", None), ("see ticket 42", "see ticket 42"), ("[1]", [1])]
+)
+def test_a_result_is_json_where_it_is_json_and_never_lost(member, offered, written, kept):
+    say(member, offered, "take")
+    say(member, offered, "complete", result=written)
+    assert verbs()[-1] == ("complete", {"result": kept})
+
+
+def test_a_failure_needs_its_reason(member, offered):
+    say(member, offered, "take")
+    say(member, offered, "fail", error="  ")
+    assert "Say why it failed" in text_of(member)
+    say(member, offered, "fail", error="not signed")
+    assert verbs() == [("claim", {}), ("fail", {"error": "not signed"})]
+
+
+def test_the_second_to_take_it_is_told_that_it_is_gone(member, offered):
+    other = of_the_team("other", *OPERATOR)
+    say(member, offered, "take")
+    say(other, offered, "take")
+    assert "not yours" in text_of(other)
+    say(other, offered, "complete", result="mine")
+    assert verbs() == [("claim", {})]
+
+
+def test_who_is_of_another_team_sees_none_of_it_and_cannot_take_it(offered, operator):
+    assert "Sign the contract" not in text_of(operator)
+    say(operator, offered, "take")
+    offered.refresh_from_db()
+    assert offered.claimed_by is None
+
+
+def test_who_only_looks_gets_no_button_and_no_way_around(offered):
+    viewer = of_the_team("looks", *VIEWER)
+    assert "Take it" not in text_of(viewer)
+    assert say(viewer, offered, "take").status_code == 403
+
+
+@pytest.mark.parametrize("percent", ["101", "-1", "ten", "٣"])
+def test_progress_is_a_whole_number_of_per_cent(member, offered, percent):
+    say(member, offered, "take")
+    say(member, offered, "progress", percent=percent)
+    assert "whole number from 0 to 100" in text_of(member)
+
+
+def test_the_panel_of_the_task_offers_the_same_and_leads_back(member, offered):
+    page = f"/executions/{offered.execution.public_id}/"
+    panel = text_of(member, f"{page}tasks/SIGN/")
+    assert "Take it" in panel
+    assert "Read it first." in panel
+    answer = say(member, offered, "take", next=f"{page}?task=SIGN")
+    assert answer.headers["Location"] == f"{page}?task=SIGN"
+    assert "Why it failed" in text_of(member, f"{page}?task=SIGN")
+    assert say(member, offered, "progress", next="//evil.example/").headers["Location"] == "/work/"
