@@ -261,7 +261,8 @@ class AttemptAdmin(SeenAdmin):
 class CommandAdmin(SeenAdmin):
     """Who asked for what."""
 
-    list_display = ("verb", "execution", "by", "at", "handled_at")
+    list_display = ("verb", "execution", "attempt", "by", "at", "handled_at")
+    list_select_related = ("execution", "attempt", "by")
     list_filter = ("verb",)
 
 

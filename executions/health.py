@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+import structlog
 from django.db import DatabaseError, connection
 from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -17,7 +18,9 @@ from prometheus_client.registry import Collector
 from executions.dispatch.bus import BusDownError, default_bus
 from executions.models import Attempt, Demand, Execution, Leadership, WorkerProcess
 from executions.scheduling.model import OPEN_EXECUTION_STATES
-from executions.watching import uses
+from executions.watching import audit, uses
+
+log = structlog.get_logger(__name__)
 
 WORKER_FRESH = timedelta(seconds=45)
 
@@ -85,8 +88,19 @@ def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (a view's sign
         except NotReadyError as error:
             found[name] = str(error)
     body = {name: found.get(name, "ok") for name in CHECKS}
+    if "database" not in found:
+        body["permits"] = _audited()
     status = "unavailable" if found else "ok"
     return JsonResponse({"status": status, **body}, status=503 if found else 200)
+
+
+def _audited() -> str:
+    """Whether permits and attempts agree. A drift is an alarm; the site still answers 200."""
+    drift = {words: count for words, count in audit.permit_drift().items() if count}
+    if not drift:
+        return "ok"
+    log.error("permits and attempts drifted apart", **drift)
+    return "; ".join(f"{count} {words}" for words, count in drift.items())
 
 
 class _Counts(Collector):
@@ -116,6 +130,12 @@ class _Counts(Collector):
             rows = [(key, values[n]) for key, values in limits]
             yield _gauge(f"pexec_limit_{name}", f"Limits: {name}.", ["limit"], rows)
         workers = WorkerProcess.objects.filter(gone_at=None)
+        yield _gauge(
+            "pexec_permit_drift",
+            "Rows in which permits and attempts contradict each other; anything but 0 is an alarm.",
+            ["how"],
+            audit.permit_drift().items(),
+        )
         yield _gauge("pexec_workers", "Worker processes.", [], [(workers.count(),)])
 
 

@@ -163,6 +163,33 @@ def task_run_output(request: Request, public_id: str, task_id: str) -> Response:
     )
 
 
+@extend_schema(
+    operation_id="attempt_force_close",
+    request=shapes.ForceCloseShape,
+    responses={202: shapes.ExecutionShape, 400: shapes.ProblemShape, 409: shapes.ProblemShape},
+)
+@api_view(["POST"])
+def attempt_force_close(request: Request, public_id: str, task_id: str) -> Response:
+    """Declare a live attempt lost, whatever its worker says: its permits are free at once."""
+    execution = visible_execution(request, public_id)
+    require(request, "force_close")
+    asked = shapes.ForceCloseShape(data=request.data)
+    asked.is_valid(raise_exception=True)
+    number = asked.validated_data.get("attempt")
+    attempt = (
+        stories.attempt_find(execution.pk, task_id, number)
+        if number
+        else stories.open_attempt(execution.pk, task_id)
+    )
+    if attempt is None:
+        raise Http404
+    services.attempt_force_close(
+        attempt=attempt, user=request.user, reason=asked.validated_data["reason"]
+    )
+    execution.refresh_from_db()
+    return Response(shapes.ExecutionShape(execution).data, status.HTTP_202_ACCEPTED)
+
+
 def _count(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name, "")
     if not text:

@@ -201,6 +201,13 @@ class FailureShape(serializers.Serializer[Any]):
     error = serializers.CharField(max_length=4000)
 
 
+class ForceCloseShape(serializers.Serializer[Any]):
+    """Which attempt to declare lost (the one that is live), and why."""
+
+    attempt = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
+    reason = serializers.CharField(max_length=200)
+
+
 class FaultShape(serializers.Serializer[Any]):
     """One thing wrong with what was sent."""
 

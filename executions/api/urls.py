@@ -17,6 +17,11 @@ v1 = [
     path(ONE, executions.execution_detail, name="api-execution"),
     path(f"{ONE}task-runs/", executions.execution_task_runs, name="api-task-runs"),
     path(f"{ONE}task-runs/<str:task_id>/output/", executions.task_run_output, name="api-output"),
+    path(
+        f"{ONE}task-runs/<str:task_id>/force-close/",
+        executions.attempt_force_close,
+        name="api-force-close",
+    ),
     path(f"{ONE}timeline/", executions.execution_timeline_view, name="api-timeline"),
     path(f"{ONE}report/", executions.execution_report_view, name="api-report"),
     path(f"{ONE}cancel/", executions.execution_cancel, name="api-cancel"),

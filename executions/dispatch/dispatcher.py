@@ -26,7 +26,13 @@ from executions.dispatch.live import FanOut, LiveFeed, WaitBook
 from executions.dispatch.roster import Roster
 from executions.dispatch.rows import StaleRowError
 from executions.dispatch.store import AttemptAddress, Committed, Store
-from executions.dispatch.timing import LOOK_EVERY_S, RESEND_AFTER_S, RESEND_LIMIT_S, STANDBY_S
+from executions.dispatch.timing import (
+    AUDIT_EVERY_S,
+    LOOK_EVERY_S,
+    RESEND_AFTER_S,
+    RESEND_LIMIT_S,
+    STANDBY_S,
+)
 from executions.models import Attempt, Command
 from executions.models.snapshots import site_limits
 from executions.scheduling.machine import Machine
@@ -42,6 +48,10 @@ from executions.scheduling.messages import (
 log = structlog.get_logger(__name__)
 
 MISSED_LIMIT = 3
+
+
+class PermitDriftError(Exception):
+    """Somebody else changed attempts in the database; forget the machine and load again."""
 
 
 class Clock:
@@ -70,6 +80,7 @@ class Leader:
         self._limits: dict[Any, int] | None = None
         self._slots: dict[str, int] | None = None
         self._look_at = float("-inf")
+        self._audit_at = float("-inf")
         self._wake_at = float("inf")
         self._unsent: defaultdict[str, Message] = defaultdict(dict)
 
@@ -110,6 +121,9 @@ class Leader:
     def _look(self, batch: Batch, now: float) -> None:
         """Look into the database: limits, workers, commands; then hold attempts against workers."""
         self._look_at = now + LOOK_EVERY_S
+        if now >= self._audit_at:
+            self._audit_at = now + AUDIT_EVERY_S
+            self._audit()
         limits = dict(site_limits())
         if limits != self._limits:
             self._limits = limits
@@ -122,6 +136,7 @@ class Leader:
         waiting = Command.objects.filter(handled_at=None).select_related("attempt").order_by("id")
         take_commands(batch, waiting, self._store, now)
         self._reconcile(batch)
+        self._stop_unknown()
         self._release_claims(batch)
 
     def _reconcile(self, batch: Batch) -> None:
@@ -140,7 +155,7 @@ class Leader:
                 continue
             if address.is_stopping and mono - address.sent_at > RESEND_AFTER_S:
                 address.sent_at = mono
-                self._say(address.worker, "stop", [address.token])
+                self._say_stop(address.worker, [address.token])
             if worker.holds is None or worker.heard_at - address.sent_at < RESEND_AFTER_S:
                 continue
             if address.token in worker.holds:
@@ -153,6 +168,21 @@ class Leader:
                 address.missed += 1
                 if address.missed > MISSED_LIMIT:
                     batch.events.append(AttemptLost(*address.key))
+
+    def _audit(self) -> None:
+        """Hold the permits that are known against those of the database; between two commits."""
+        live = set(Attempt.objects.filter(released_at=None).values_list("token", flat=True))
+        if drift := live ^ self._store.attempts.keys():
+            raise PermitDriftError(f"{len(drift)} attempts, of {len(live)} in the database")
+
+    def _stop_unknown(self) -> None:
+        """Whatever a worker holds that is no live attempt (any more) is to be stopped there."""
+        for name, worker in self._roster.workers.items():
+            if worker.is_news:
+                worker.is_news = False
+                unknown = (worker.holds or frozenset()) - self._store.attempts.keys()
+                if unknown:
+                    self._say_stop(name, sorted(unknown))
 
     def _release_claims(self, batch: Batch) -> None:
         """External work whose taker went silent is lost to them."""
@@ -178,6 +208,8 @@ class Leader:
             handled=batch.handled,
         )
         self._after_commit(committed)
+        for address in batch.closed:
+            self._say_stop(address.worker, [address.token])
 
     def _after_commit(self, committed: Committed) -> None:
         for addresses in committed.assignments.values():
@@ -186,7 +218,7 @@ class Leader:
         for worker, stopping in committed.stops.items():
             for address in stopping:
                 address.sent_at = time.monotonic()
-            self._say(worker, "stop", [address.token for address in stopping])
+            self._say_stop(worker, [address.token for address in stopping])
         closed = {execution.public_id: execution for execution in committed.closed}
         for public_id, changes in committed.changes.items():
             execution = closed.get(public_id) or self._store.executions[public_id]
@@ -199,6 +231,10 @@ class Leader:
         address.sends += 1
         run = [address.token, address.execution_pk, address.position, address.key[2]]
         self._say(address.worker, "run", [run])
+
+    def _say_stop(self, worker: str, tokens: list[str]) -> None:
+        if worker:  # external work is with people
+            self._say(worker, "stop", tokens)
 
     def _say(self, worker: str, what: str, items: list[Any]) -> None:
         self._unsent[worker].setdefault(what, []).extend(items)
@@ -243,6 +279,9 @@ class Dispatcher:
                     self._stopping.wait(STANDBY_S)
             except (StaleTermError, StaleRowError, DatabaseError) as error:
                 log.warning("dispatcher starts over", error=f"{type(error).__name__}: {error}")
+                self._stopping.wait(STANDBY_S)
+            except PermitDriftError as error:
+                log.exception("permits drifted from attempts; loading again", error=str(error))
                 self._stopping.wait(STANDBY_S)
             except Exception:
                 log.exception("dispatcher starts over")

@@ -50,6 +50,8 @@ class Batch:
     handled: list[int] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)
     """Tokens whose end is among the events."""
+    closed: list[AttemptAddress] = field(default_factory=list)
+    """Attempts closed by force, that their workers must be told to stop."""
     must_look: bool = False
     """Somebody says that there is news in the database."""
 
@@ -151,4 +153,5 @@ def _take_work(batch: Batch, command: Command, address: AttemptAddress, now: flo
         error = str(command.payload.get("error") or "failed")
         batch.events.append(AttemptFailed(*key, begun, max(at, begun), error))
     elif command.verb == CommandVerb.FORCE_CLOSE:
+        batch.closed.append(address)
         batch.events.append(AttemptLost(*key))

@@ -30,6 +30,8 @@ class Worker:
     holds: frozenset[str] | None = None
     heard_at: float = 0.0
     """When `holds` was last heard, on the monotonic clock."""
+    is_news: bool = False
+    """`holds` was heard since it was last looked at."""
     skew_s: float | None = None
 
 
@@ -81,6 +83,7 @@ class Roster:
         worker.slots = row.slots
         if beat and (worker.holds is None or marks[1] != worker.marks[1]):
             worker.holds, worker.heard_at = frozenset(beat["holds"]), now
+            worker.is_news = True
         worker.marks = marks
 
     def _bury(self, now: float) -> None:

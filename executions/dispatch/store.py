@@ -212,6 +212,9 @@ class Store:
         with transaction.atomic():
             self._lease.check()
             self._task_runs.update(write.task_runs)
+            if write.returned:  # what people asked of one that never began is kept without it
+                tokens = [token for (token,) in write.returned]
+                Command.objects.filter(attempt__token__in=tokens).update(attempt=None)
             self._attempts.delete(write.returned)
             self._attempts.insert(write.new_attempts.values())
             self._attempts.update(write.attempts)

@@ -25,6 +25,8 @@ BLIND_AFTER_S = 10.0 * _TEMPO
 
 LOOK_EVERY_S = 2.0 * _TEMPO
 """How often the database is looked into although nobody said that there is news."""
+AUDIT_EVERY_S = 30.0 * _TEMPO
+"""How often the leader holds the attempts it knows against those of the database."""
 RESEND_AFTER_S = 2.0 * _TEMPO
 RESEND_LIMIT_S = 30.0 * _TEMPO
 REPEAT_AFTER_S = 5.0 * _TEMPO

@@ -146,6 +146,29 @@ def execution_verb(request: HttpRequest, public_id: str, verb: str) -> HttpRespo
     return redirect(execution_url(made if verb == "retry-failed" and made else execution))
 
 
+@login_required
+@require_POST
+def attempt_force_close(
+    request: HttpRequest, public_id: str, task_id: str, number: int
+) -> HttpResponse:
+    """Declare an attempt lost, whatever its worker says; who did so and why is kept."""
+    execution = visible_execution(request, public_id)
+    require(request, "force_close")
+    attempt = stories.attempt_find(execution.pk, task_id, number)
+    if attempt is None:
+        raise Http404
+    reason = request.POST.get("reason", "").strip()
+    try:
+        if not reason:
+            messages.error(request, "Say why: it is kept beside your name.")
+        else:
+            services.attempt_force_close(attempt=attempt, user=request.user, reason=reason)
+            messages.success(request, f"Attempt {number} of {task_id} is being closed by force.")
+    except services.NotAllowedNowError as error:
+        messages.error(request, str(error))
+    return redirect(f"{execution_url(execution)}?{urlencode({'task': task_id})}")
+
+
 def _report_context(execution: Any) -> dict[str, Any]:
     found = report.execution_report(execution)["parallel_execution"]
     return {

@@ -27,6 +27,11 @@ urlpatterns = [
         name="task-output",
     ),
     path(
+        "executions/<str:public_id>/tasks/<str:task_id>/force-close/<int:number>/",
+        executions.attempt_force_close,
+        name="force-close",
+    ),
+    path(
         "executions/<str:public_id>/report/", executions.execution_report, name="execution-report"
     ),
     path(

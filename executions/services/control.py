@@ -20,6 +20,8 @@ from executions.models import (
 )
 from executions.scheduling.model import FINAL_EXECUTION_STATES, ExecutionState
 
+REASON_LIMIT = 200
+
 Limit = Team | TaskType | Resource
 
 
@@ -53,8 +55,13 @@ def _ask(execution: Execution, user: Any, verb: CommandVerb) -> None:
         transaction.on_commit(bus.wake)
 
 
-def attempt_force_close(*, attempt: Attempt, user: Any, reason: str = "") -> None:
-    """Declare a live attempt lost, whatever its worker says. Its permits are free at once."""
+def attempt_force_close(*, attempt: Attempt, user: Any, reason: str) -> None:
+    """Declare a live attempt lost, whatever its worker says. Its permits are free at once.
+
+    The worker is told to stop it; what it says of it from now on changes nothing. The command is
+    the audit: who, when, why.
+    """
+    attempt.refresh_from_db(fields=["released_at"])
     if attempt.released_at is not None:
         raise NotAllowedNowError("the attempt has ended")
     with transaction.atomic():
@@ -62,7 +69,7 @@ def attempt_force_close(*, attempt: Attempt, user: Any, reason: str = "") -> Non
             execution=attempt.execution,
             attempt=attempt,
             verb=CommandVerb.FORCE_CLOSE,
-            payload={"reason": reason},
+            payload={"reason": reason[:REASON_LIMIT]},
             by=user,
             at=timezone.now(),
         )

@@ -6,7 +6,9 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from executions.models import Leadership, WorkerProcess
+from executions.models import Attempt, Execution, Leadership, TaskRun, WorkerProcess
+from tests.api.conftest import member
+from tests.api.records import finished
 
 pytestmark = pytest.mark.django_db
 
@@ -24,6 +26,7 @@ def test_ready_says_what_is_missing(client, redis_server):
         "redis": "ok",
         "dispatcher": "no dispatcher leads",
         "worker": "no worker accepts work",
+        "permits": "ok",
     }
 
 
@@ -43,6 +46,30 @@ def test_metrics_tell_limits(client):
     text = client.get("/metrics").content.decode()
     assert 'pexec_limit_maximum{limit="team:dev_team"} 10.0' in text
     assert "pexec_workers 0.0" in text
+
+
+def test_permits_that_contradict_attempts_are_an_alarm(client, redis_server):
+    execution = finished(member("author"))
+    attempt = Attempt.objects.filter(execution=execution).first()
+    Attempt.objects.filter(pk=attempt.pk).update(released_at=None)
+    assert client.get("/readyz").json()["permits"] == (
+        "1 ended attempts hold a permit; 1 permits are held for what is over or waits"
+    )
+    text = client.get("/metrics").content.decode()
+    assert 'pexec_permit_drift{how="ended attempts hold a permit"} 1.0' in text
+    assert 'pexec_permit_drift{how="task runs in flight have no attempt"} 0.0' in text
+
+
+def test_work_in_flight_without_an_attempt_is_an_alarm(client, redis_server):
+    execution = finished(member("author"))
+    Execution.objects.filter(pk=execution.pk).update(state="running")
+    TaskRun.objects.filter(execution=execution, task_id="TASK-001").update(state="running")
+    Attempt.objects.filter(execution=execution, task_run__task_id="TASK-002").update(
+        state="running"
+    )
+    assert client.get("/readyz").json()["permits"] == (
+        "1 live attempts hold none; 1 task runs in flight have no attempt"
+    )
 
 
 def test_a_token_opens_the_api_until_it_is_ended(client):

@@ -26,6 +26,7 @@ ANSWERS = {
     ("get", "api-execution"): SEE,
     ("get", "api-task-runs"): SEE,
     ("get", "api-output"): SEE,
+    ("post", "api-force-close"): (403, 403, 403, 403, 403, 400),
     ("get", "api-timeline"): SEE,
     ("get", "api-report"): SEE,
     ("post", "api-cancel"): (403, 403, 409, 409, 409, 409),

@@ -29,6 +29,7 @@ ANSWERS = {
     ("get", "graph"): SEE_ONE,
     ("get", "task-panel"): SEE_ONE,
     ("get", "task-output"): (302,) + (404,) * 6,  # nothing ran yet
+    ("post", "force-close"): (302, 404, 403, 403, 403, 403, 404),  # nothing ran yet
     ("get", "execution-report"): SEE_ONE,
     ("get", "execution-export"): SEE_ONE,
     ("post", "execution-verb"): OPERATE,
