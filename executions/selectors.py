@@ -47,13 +47,18 @@ def groups_visible_to(user: Any) -> QuerySet[TaskGroup]:
 
 
 def executions_visible_to(user: Any) -> QuerySet[Execution]:
-    """Executions of the groups the user may see, and their own."""
+    """Executions of groups (also deleted ones) the user may see, and their own."""
     if not user.has_perm("executions.view_execution"):
         return Execution.objects.none()
     if user.is_superuser:
         return Execution.objects.all()
+    owned = Execution.owning_teams.through.objects.all()
+    theirs = owned.filter(team__in=user.teams.all())
     return Execution.objects.filter(
-        Q(group__in=groups_visible_to(user).values("pk")) | Q(group=None) | Q(submitted_by=user)
+        Q(group__in=groups_visible_to(user).values("pk"))
+        | Q(submitted_by=user)
+        | Q(group=None)
+        & (Q(pk__in=theirs.values("execution")) | ~Q(pk__in=owned.values("execution")))
     )
 
 

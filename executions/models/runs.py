@@ -6,10 +6,15 @@ people's wishes come in as `Command` rows.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 
 from executions.models.groups import TaskGroup
+from executions.models.limits import Team
 from executions.scheduling.model import (
     OPEN_EXECUTION_STATES,
     AttemptState,
@@ -28,6 +33,9 @@ class Execution(models.Model):
     id = models.BigIntegerField(primary_key=True)
     group = models.ForeignKey(
         TaskGroup, null=True, blank=True, on_delete=models.SET_NULL, related_name="executions"
+    )
+    owning_teams = models.ManyToManyField(
+        Team, blank=True, related_name="+", help_text="Those of its group when that was deleted."
     )
     name = models.CharField(max_length=200)
     config = models.JSONField(help_text="The group's configuration as it was, in spec names.")
@@ -84,6 +92,19 @@ class Execution(models.Model):
     def public_id(self) -> str:
         """`PEXEC-<epoch milliseconds>`."""
         return f"{EXECUTION_ID_PREFIX}{self.pk}"
+
+
+@receiver(pre_delete, sender=TaskGroup)
+def _hand_over_to_teams(instance: TaskGroup, **_: Any) -> None:
+    """Runs outlive their group and stay with the teams that owned it."""
+    teams = list(instance.owning_teams.all())
+    owned = Execution.owning_teams.through
+    keys = instance.executions.values_list("pk", flat=True) if teams else ()
+    owned.objects.bulk_create(
+        (owned(execution_id=pk, team_id=team.pk) for pk in keys for team in teams),
+        ignore_conflicts=True,
+        batch_size=500,
+    )
 
 
 class TaskRun(models.Model):

@@ -96,6 +96,7 @@ def execution_submit(
                     execution.plan = {"makespan_s": order.makespan_s, "holds": dict(order.holds)}
                 execution.counts = dict(Counter(row["state"] for row in rows))
                 execution.save(force_insert=True)
+                _stay_with_teams(execution)
                 Table(TaskRun, ("id",)).insert(rows)
                 transaction.on_commit(bus.wake)
         except IntegrityError:  # the millisecond was taken, or the key, by somebody just now
@@ -129,6 +130,12 @@ def _new_execution(
         created_at=now,
         total=len(spec.tasks),
     )
+
+
+def _stay_with_teams(execution: Execution) -> None:
+    """A retry of a run whose group is gone belongs to whom that run belongs to."""
+    if execution.parent is not None and execution.group is None:
+        execution.owning_teams.set(execution.parent.owning_teams.all())
 
 
 def _task_runs(

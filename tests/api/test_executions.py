@@ -2,7 +2,8 @@
 
 import pytest
 
-from executions.models import Command, Execution, TaskRun, Team
+from executions import services
+from executions.models import Command, Execution, TaskGroup, TaskRun, Team
 from executions.models.snapshots import group_of
 from executions.scheduling.graph import demand_numbers
 from tests.api.conftest import client_of, member, spec
@@ -141,6 +142,24 @@ def test_a_run_of_another_teams_group_is_not_there(as_author, as_viewer, viewer)
     assert as_viewer.get(f"/api/v1/task-groups/{made['id']}/").status_code == 404
     team.members.add(viewer)
     assert as_viewer.get(f"{ADDRESS}{public_id}/").status_code == 200
+
+
+@pytest.mark.parametrize("how", ["service", "many at once"])
+def test_a_run_stays_with_its_teams_when_its_group_is_deleted(as_author, as_viewer, viewer, how):
+    made = as_author.post("/api/v1/task-groups/", spec(), format="json").json()
+    group = TaskGroup.objects.get(pk=made["id"])
+    team = Team.objects.get(name="pm_team")
+    group.owning_teams.add(team)
+    public_id = submit(as_author, {"task_group": made["id"]}).json()["id"]
+    group.delete() if how == "service" else TaskGroup.objects.all().delete()
+    assert as_viewer.get(f"{ADDRESS}{public_id}/").status_code == 404
+    execution = Execution.objects.get()
+    execution.state = "failed"
+    execution.save()
+    again = services.execution_retry_failed(execution=execution, user=None)
+    assert as_viewer.get(f"{ADDRESS}{again.public_id}/").status_code == 404
+    team.members.add(viewer)
+    assert as_viewer.get(ADDRESS).json()["count"] == 2
 
 
 def test_verbs_are_written_down_for_the_dispatcher(as_author, author):
