@@ -83,8 +83,7 @@ class Admission:
         yield self._fresh
         for demand in execution.demands:
             yield from demand.gates
-            for need in demand.needs:
-                yield need.limit
+            yield from demand.limits
 
     # ------------------------------------------------------------ queues
 
@@ -116,7 +115,7 @@ class Admission:
     @staticmethod
     def _is_kept_out(demand: Demand) -> bool:
         """Whether reservations may keep it out, which a head of higher priority passes by."""
-        return any(need.limit.kept_for for need in demand.needs)
+        return any(limit.kept_for for limit in demand.limits)
 
     @staticmethod
     def _watch(demand: Demand, limit: Limit) -> None:
@@ -287,10 +286,11 @@ class Admission:
     def _keep_turn(self, demand: Demand) -> None:
         """Note that the demand was looked at in its turn in vain; reserve if too often."""
         if demand.seen_given is None:
-            demand.seen_given = [need[0].given for need in demand.needs]
+            demand.seen_given = [limit.given for limit, _, _ in demand.needs]
         elif is_passed_over(demand):
             for need in demand.needs:
-                if _is_blocking(need) and need.limit not in demand.reserved:
+                limit, amount, exclusive = need
+                if limit not in demand.reserved and not limit.has_room(amount, exclusive):
                     self._reserve(demand, need)
 
     def _reserve(self, demand: Demand, need: Need) -> None:
@@ -298,9 +298,9 @@ class Admission:
             self._reservation_numbers += 1
             self.reservations += 1
             demand.reservation = self._reservation_numbers
-        demand.reserved[need.limit] = need
-        need.limit.kept_for[demand] = need
-        self.dirty[need.limit] = None
+        limit = need[0]
+        demand.reserved[limit] = limit.kept_for[demand] = need
+        self.dirty[limit] = None
         self.touched[demand] = None
 
     def unreserve(self, demand: Demand) -> None:
@@ -356,7 +356,3 @@ def _turns(limit: Limit, amount: int, *, exclusive: bool) -> int:
     """How much of the limit has to be given out to others before it is kept for such a need."""
     units = max(1, limit.max if exclusive else amount)
     return -(-TURNOVERS * limit.max**3 // units**2)
-
-
-def _is_blocking(need: Need) -> bool:
-    return not need.limit.has_room(need.amount, need.exclusive)

@@ -7,7 +7,7 @@ live attempts hold and can be counted again from them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from executions.scheduling.model import WORKERS, LimitKey
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 OPEN: Final = 1 << 60
 """The size of what limits nothing: an open gate."""
+
+
+Need = tuple["Limit", int, bool]
+"""(limit, amount, exclusive): what one attempt takes of one limit. A plain tuple, since needs are
+unpacked at every look, which takes a named one twice as long."""
 
 
 class Limit:
@@ -96,11 +101,11 @@ class Limit:
         """
         kept = 0
         place = demand.reservation_place()
-        for claimant, need in self.kept_for.items():
+        for claimant, (_, wanted, alone) in self.kept_for.items():
             if claimant is demand or claimant.reservation_place() > place:
                 continue
-            kept += need.amount
-            if exclusive or need.exclusive or self.used + amount + kept > self.max:
+            kept += wanted
+            if exclusive or alone or self.used + amount + kept > self.max:
                 return claimant
         return None
 
@@ -113,14 +118,6 @@ class Limit:
     def usage(self) -> tuple[int, int]:
         """Units used and units in all; alone means all of them."""
         return (max(self.used, self.max) if self.alone else self.used, self.max)
-
-
-class Need(NamedTuple):
-    """What one attempt takes of one limit."""
-
-    limit: Limit
-    amount: int
-    exclusive: bool
 
 
 def take(needs: Iterable[Need], by: ExecutionRun) -> None:

@@ -87,7 +87,7 @@ def _check_usage(executions: Mapping[str, ExecutionRun], capacity: Capacity) -> 
         limits.extend(execution.own_limits.values())
         for run in execution.live.values():
             for need in run.demand.needs:
-                held.setdefault(need.limit, []).append((execution, need))
+                held.setdefault(need[0], []).append((execution, need))
     for limit in limits:
         _check_limit(limit, held.get(limit, []))
     workers = capacity.workers
@@ -98,8 +98,8 @@ def _check_usage(executions: Mapping[str, ExecutionRun], capacity: Capacity) -> 
 
 
 def _check_limit(limit: Limit, held: list[tuple[ExecutionRun, Need]]) -> None:
-    used = sum(need.amount for _, need in held)
-    alone = sum(need.exclusive for _, need in held)
+    used = sum(amount for _, (_, amount, _) in held)
+    alone = sum(exclusive for _, (_, _, exclusive) in held)
     if (limit.used, limit.holds, limit.alone) != (used, len(held), alone):
         raise InvariantBroken(f"{limit.key}: {limit.used} used by {limit.holds}, counted {used}")
     if alone and len(held) > 1:

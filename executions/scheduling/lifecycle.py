@@ -21,6 +21,7 @@ from executions.scheduling.messages import (
     Instruction,
     StopAttempt,
     Transition,
+    make,
 )
 from executions.scheduling.model import (
     FINAL_EXECUTION_STATES,
@@ -174,26 +175,28 @@ class Lifecycle:
         attempt = run.attempts
         change(self, run, wish)
         run.since = self.now
-        left_wait = start in WAITING_STATES
         self.transitions.append(
-            Transition(
-                execution.id,
-                run.id,
-                start,
-                finish,
-                self.now,
-                max(attempt, run.attempts) if wish.attempt_state is not None else 0,
-                wish.attempt_state,
-                wish.started_at,
-                wish.finished_at,
-                wish.reason,
-                wish.error,
-                wish.cause,
-                run.attempts,
-                run.failures,
-                run.losses,
-                wish.not_before,
-                run.waits if left_wait else None,
+            make(
+                Transition,
+                (
+                    execution.id,
+                    run.id,
+                    start,
+                    finish,
+                    self.now,
+                    max(attempt, run.attempts) if wish.attempt_state is not None else 0,
+                    wish.attempt_state,
+                    wish.started_at,
+                    wish.finished_at,
+                    wish.reason,
+                    wish.error,
+                    wish.cause,
+                    run.attempts,
+                    run.failures,
+                    run.losses,
+                    wish.not_before,
+                    run.waits if start in WAITING_STATES else None,
+                ),
             )
         )
         if finish not in OPEN_TASK_STATES:

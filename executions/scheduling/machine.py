@@ -140,7 +140,7 @@ class Machine:
             (execution.id, run.id)
             for execution in self._executions.values()
             for run in execution.live.values()
-            if any(need.limit.key == key for need in run.demand.needs)
+            if any(limit.key == key for limit in run.demand.limits)
         ]
 
     def executions(self) -> tuple[str, ...]:

@@ -180,6 +180,9 @@ Event = (
 
 # ---------------------------------------------------------------- decision
 
+make = tuple.__new__
+"""`make(Transition, (execution, task, …))` with every field is made in half the time of a call."""
+
 
 class Transition(NamedTuple):
     """One task run went from `start` to `finish`; with it, possibly, one attempt.

@@ -6,6 +6,7 @@ Owns their shape and how they are made from a group and its progress. Decides no
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -155,7 +156,7 @@ class Demand:
         self.number = number
         self.gates = gates
         self.needs = needs
-        self.limits: dict[Limit, None] = dict.fromkeys(need.limit for need in needs)
+        self.limits: dict[Limit, None] = dict.fromkeys(limit for limit, _, _ in needs)
         self.needs_worker = False
         self.queue: list[int] = []
         self.queued = 0
@@ -169,7 +170,7 @@ class Demand:
         self.keys_since = 0.0
         self.reserved_for = ""
         self.area = 0.0
-        self.totals: dict[str, float] = {}
+        self.totals: defaultdict[str, float] = defaultdict(float)
         """Seconds waited since the demand is there, by LimitKey or Hold."""
         self.snapshot: Mapping[str, float] | None = None
         """The totals as they are, for those that enter now; None: not taken yet."""
@@ -233,7 +234,7 @@ class ExecutionRun:
         """Those that are not over."""
         self.own_limits: dict[str, Limit] = {}
         self.alone_s: dict[str, float] = dict(progress.alone)
-        self.waited_s: dict[str, float] = dict(progress.waited)
+        self.waited_s: defaultdict[str, float] = defaultdict(float, progress.waited)
         self.alone_now: dict[str, tuple[int, float]] = {}
         """By key: how many demands wait for it alone, and since when any does."""
 
@@ -331,14 +332,14 @@ def _demand(execution: ExecutionRun, number: int, run: TaskRun, capacity: Capaci
         wanted[limit_key(LimitKind.TEAM, task.team)] = (1, False)
     if task.task_type is not None:
         wanted[limit_key(LimitKind.TASK_TYPE, task.task_type)] = (1, False)
-    needs = []
+    needs: list[Need] = []
     for key, (amount, exclusive) in wanted.items():
-        needs.append(Need(capacity.site(key), amount, exclusive))
+        needs.append((capacity.site(key), amount, exclusive))
         if key in group.limits:
-            needs.append(Need(execution.own_limit(key, group.limits[key]), amount, exclusive))
-    needs.append(Need(execution.own_limit("max_concurrency", group.max_concurrency), 1, False))
+            needs.append((execution.own_limit(key, group.limits[key]), amount, exclusive))
+    needs.append((execution.own_limit("max_concurrency", group.max_concurrency), 1, False))
     if task.needs_worker:
-        needs.append(Need(capacity.workers, 1, False))
+        needs.append((capacity.workers, 1, False))
     for limit, amount, _ in needs:
         limit.expect(amount)
     gates = [execution.paused]

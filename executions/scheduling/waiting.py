@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from executions.scheduling.admission import Admission
-from executions.scheduling.messages import WaitChange
+from executions.scheduling.messages import WaitChange, make
 from executions.scheduling.model import Hold, TaskState
 from executions.scheduling.runs import NOTHING, Demand, ExecutionRun, TaskRun
 
@@ -53,12 +53,7 @@ def back_off(run: TaskRun, seconds: float) -> None:
 def owe(run: TaskRun, keys: tuple[str, ...], seconds: float) -> None:
     """Book what a queued task run waited before the machine took its execution up again."""
     totals = run.demand.totals
-    for key in keys:
-        totals.setdefault(key, 0.0)
-    run.entered = {
-        **totals,
-        **{key: totals.get(key, 0.0) - seconds / len(keys) for key in keys},
-    }
+    run.entered = {**totals, **{key: totals[key] - seconds / len(keys) for key in keys}}
 
 
 def owe_in_all(execution: ExecutionRun, keys: tuple[str, ...], seconds: float) -> None:
@@ -109,13 +104,16 @@ def _concerned_by_limits(admission: Admission) -> dict[Demand, None]:
 
 def wait_change(demand: Demand) -> WaitChange:
     """What the demand waits for now, as it is told to others."""
-    return WaitChange(
-        demand.execution.id,
-        demand.number,
-        demand.keys,
-        demand.queued,
-        demand.keys_since,
-        demand.reserved_for,
+    return make(
+        WaitChange,
+        (
+            demand.execution.id,
+            demand.number,
+            demand.keys,
+            demand.queued,
+            demand.keys_since,
+            demand.reserved_for,
+        ),
     )
 
 
@@ -171,17 +169,9 @@ def waits_so_far(run: TaskRun, now: float) -> dict[str, float]:
 def _totals_at(demand: Demand, now: float) -> Mapping[str, float]:
     """The demand's seconds by key at `now`."""
     totals = dict(demand.totals)
-    if now > demand.totals_at:
-        _pass(totals, demand.keys, now - demand.totals_at)
+    for key in demand.keys:
+        _add(totals, key, (now - demand.totals_at) / len(demand.keys))
     return totals
-
-
-def _pass(totals: dict[str, float], keys: tuple[str, ...], seconds: float) -> None:
-    """Split the seconds evenly among what was waited for meanwhile."""
-    if keys:
-        share = seconds / len(keys)
-        for key in keys:
-            totals[key] = totals.get(key, 0.0) + share
 
 
 def _advance(demand: Demand, now: float) -> None:
@@ -189,35 +179,50 @@ def _advance(demand: Demand, now: float) -> None:
     elapsed = now - demand.totals_at
     if elapsed > 0:
         demand.totals_at = now
-        if demand.keys:
+        if keys := demand.keys:
             demand.area += demand.queued * elapsed
-            _pass(demand.totals, demand.keys, elapsed)
             demand.snapshot = None
+            totals = demand.totals
+            elapsed /= len(keys)
+            for key in keys:
+                totals[key] += elapsed
 
 
 def _change_keys(demand: Demand, keys: tuple[str, ...], now: float) -> None:
-    execution = demand.execution
+    """From now on the demand waits for something else. Most of the cost of a decision is here."""
+    execution, before = demand.execution, demand.keys
     _advance(demand, now)
-    for key in demand.keys:
-        _add(execution.waited_s, key, demand.area)
-    demand.area = 0.0
-    if len(demand.keys) == 1:
-        _end_alone(execution, demand.keys[0], now)
+    if before and demand.area:
+        area, waited_s = demand.area, execution.waited_s
+        demand.area = 0.0
+        for key in before:
+            waited_s[key] += area
+    if len(before) == 1:
+        _end_alone(execution, before[0], now)
     if len(keys) == 1:
-        count, since = execution.alone_now.get(keys[0], (0, now))
-        execution.alone_now[keys[0]] = (count + 1, since)
-    if keys and not demand.keys:
-        for need in demand.needs:
-            need.limit.waiting[demand] = None
-        for gate in demand.gates:
-            gate.waiting[demand] = None
-    elif demand.keys and not keys:
-        for need in demand.needs:
-            need.limit.waiting.pop(demand, None)
-        for gate in demand.gates:
-            gate.waiting.pop(demand, None)
+        key = keys[0]
+        count, since = execution.alone_now.get(key, (0, now))
+        execution.alone_now[key] = (count + 1, since)
+    if not before:
+        _join_waiting(demand)
+    elif not keys:
+        _leave_waiting(demand)
     demand.keys = keys
     demand.keys_since = now
+
+
+def _join_waiting(demand: Demand) -> None:
+    for limit in demand.limits:
+        limit.waiting[demand] = None
+    for gate in demand.gates:
+        gate.waiting[demand] = None
+
+
+def _leave_waiting(demand: Demand) -> None:
+    for limit in demand.limits:
+        del limit.waiting[demand]
+    for gate in demand.gates:
+        del gate.waiting[demand]
 
 
 def _end_alone(execution: ExecutionRun, key: str, now: float) -> None:
