@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.tables import Missing, Subject, print_subject
 
-SUBJECTS = ("quality", "decisions", "throughput", "processes", "live")
+SUBJECTS = ("quality", "decisions", "whatif", "throughput", "processes", "live")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=SUBJECTS, help="measure only this")
     asked = parser.parse_args(arguments)
+    var = Path(os.environ.get("PEXEC_VAR", "var")).absolute()
     measured: dict[str, Subject] = {}
     for name in asked.only or SUBJECTS:
         if importlib.util.find_spec(f"bench.{name}") is None:
@@ -36,12 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"\n{name}: {missing}")
             continue
         print_subject(name, measured[name], time.perf_counter() - began)
-    _write({name: subject.as_json() for name, subject in measured.items()})
+    _write(var, {name: subject.as_json() for name, subject in measured.items()})
     return 0 if all(subject.must_reached for subject in measured.values()) else 1
 
 
-def _write(found: dict[str, object]) -> None:
-    var = Path(os.environ.get("PEXEC_VAR", "var"))
+def _write(var: Path, found: dict[str, object]) -> None:
     var.mkdir(parents=True, exist_ok=True)
     path = var / "bench.json"
     kept = json.loads(path.read_text()) if path.exists() else {}

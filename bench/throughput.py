@@ -34,11 +34,11 @@ def measure() -> Subject:
     with tempfile.TemporaryDirectory(prefix="pexec-bench-") as var:
         prepare(var)
         with site(var):
-            _run(spec("warm", 200))
+            run(spec("warm", 200))
             rounds = [_round(var) for _ in range(ROUNDS)]
-            handover = handovers_ms(_run(spec("chain", CHAIN, chained=True)))
-            small = 500 / _run(spec("small", 500))["seconds"]
-            large = 8000 / _run(spec("large", 8000))["seconds"]
+            handover = handovers_ms(run(spec("chain", CHAIN, chained=True)))
+            small = 500 / run(spec("small", 500))["seconds"]
+            large = 8000 / run(spec("large", 8000))["seconds"]
     ours, theirs = ([r[name] for r in rounds] for name in ("ours", "theirs"))
     on_sqlite = "DATABASE_URL" not in os.environ
     return Subject(
@@ -81,14 +81,14 @@ def prepare(var: str) -> None:
 
 
 @contextmanager
-def site(var: str) -> Iterator[None]:
-    """`manage.py up` in a directory of its own, with eight lanes; and the contender's worker."""
+def site(var: str, *, slots: int = 8, contender: bool = True) -> Iterator[None]:
+    """`manage.py up` in a directory of its own, with so many lanes; and the contender's worker."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "PORT": str(port)}
     up = subprocess.Popen(
-        [sys.executable, "manage.py", "up", "--no-demo", "--slots", "8"],
+        [sys.executable, "manage.py", "up", "--no-demo", "--slots", str(slots)],
         cwd=REPOSITORY,
         env=environment,
         stdout=subprocess.PIPE,
@@ -101,17 +101,8 @@ def site(var: str) -> Iterator[None]:
         assert up.stdout is not None
         if not re.search("password", up.stdout.readline()):
             raise RuntimeError(f"the site did not start; see {var}/log")
-        other = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "celery", "-A", CONTENDER, "worker", "-P", "threads"),
-                *("-c", "8", "-Q", "contender", "-n", "contender@%h", "-l", "error"),
-                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-            ],
-            cwd=REPOSITORY,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        if contender:
+            other = _start_contender(environment)
         yield
     finally:
         if other is not None:
@@ -121,9 +112,23 @@ def site(var: str) -> Iterator[None]:
         up.communicate()
 
 
+def _start_contender(environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "celery", "-A", CONTENDER, "worker", "-P", "threads"),
+            *("-c", "8", "-Q", "contender", "-n", "contender@%h", "-l", "error"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ],
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 def _round(var: str) -> dict[str, float]:
     before = cpu_s(var)
-    ours = _run(spec("ours", TASKS))["seconds"]
+    ours = run(spec("ours", TASKS))["seconds"]
     spent = cpu_s(var) - before
     return {
         "ours": TASKS / ours,
@@ -132,7 +137,7 @@ def _round(var: str) -> dict[str, float]:
     }
 
 
-def _run(given: dict[str, Any]) -> dict[str, Any]:
+def run(given: dict[str, Any]) -> dict[str, Any]:
     """From submit to the recorded report; looks at the one row that says that it is over."""
     import json
 

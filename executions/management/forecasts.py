@@ -13,6 +13,7 @@ from executions.scheduling.estimates import estimates, with_estimates
 from executions.scheduling.model import LimitKey
 from executions.scheduling.planning import schedule_json
 from executions.scheduling.search import planned_order
+from executions.scheduling.whatif import error_words
 from executions.specs import TaskGroupSpec, group_of, limits_with
 
 ROWS_SHOWN = 20
@@ -87,7 +88,10 @@ def _some(names: list[str]) -> list[str]:
 
 def what_if_words(found: Mapping[str, Any]) -> str:
     """The answer to a what-if as lines."""
-    real = "" if found["real_s"] is None else f" (really {found['real_s']:.1f} s)"
+    real = ""
+    if found["real_s"] is not None:
+        off = error_words(found["error"])
+        real = f" (really {found['real_s']:.1f} s; the replay is {off})"
     lines = [f"{change['limit']}: {change['from']} → {change['to']}" for change in found["changes"]]
     lines.append(
         f"{found['replayed_s']:.1f} s{real} would become {found['makespan_s']:.1f} s: "

@@ -24,6 +24,7 @@ from executions.scheduling.conditions import BadLimitPath, limit_at
 from executions.scheduling.model import LimitKey
 from executions.scheduling.planning import Plan
 from executions.scheduling.simulation import SimulationStalled
+from executions.scheduling.whatif import error_words
 from executions.specs import TaskGroupSpec
 from executions.watching import uses
 
@@ -165,4 +166,5 @@ def what_if_context(request: HttpRequest, execution: Any) -> dict[str, Any]:
     except SimulationStalled:
         return {**context, "refusal": "With these limits the run would never end."}
     rows = timeline_rows(told["schedule"], told["makespan_s"])
-    return {**context, "what_if": {**told, "rows": sorted(rows, key=lambda row: row["start"])}}
+    told |= {"rows": sorted(rows, key=lambda row: row["start"]), "off": error_words(told["error"])}
+    return {**context, "what_if": told}

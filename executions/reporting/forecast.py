@@ -6,7 +6,7 @@ Decided by the same Machine as the real runs; see scheduling/planning.py and wha
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
@@ -19,7 +19,7 @@ from executions.models import Execution, TaskGroup, TaskRun, WorkerProcess
 from executions.models.snapshots import group_of, progress_of, site_limits
 from executions.reporting.log import attempt_records, execution_log
 from executions.scheduling.conditions import Conditions
-from executions.scheduling.estimates import estimates, with_estimates
+from executions.scheduling.estimates import DurationSource, estimates, with_estimates
 from executions.scheduling.model import (
     OPEN_EXECUTION_STATES,
     ExecutionState,
@@ -27,7 +27,7 @@ from executions.scheduling.model import (
     TaskState,
 )
 from executions.scheduling.planning import Plan, plan
-from executions.scheduling.search import planned_order
+from executions.scheduling.search import BetterOrder, planned_order
 from executions.scheduling.simulation import SimulationStalled
 from executions.scheduling.whatif import WhatIf, expected_end, what_if
 from executions.specs import TaskGroupSpec, limits_with
@@ -36,10 +36,19 @@ from executions.specs import group_of as group_of_spec
 TASKS_LIMIT: Final = 20_000
 """More tasks are not forecast while somebody waits for the answer."""
 HISTORY_RUNS: Final = 20
+WORTH_PLANNING_S: Final = 5.0
+"""Shorter runs are over before a search would pay."""
 
 
 class TooLargeError(Exception):
     """The group has too many tasks for a forecast while you wait: use the command line."""
+
+
+def order_for(conditions: Conditions, sources: Sequence[str]) -> BetterOrder | None:
+    """The order a run is planned with: None where durations are guessed or it is too short."""
+    if sources.count(DurationSource.DEFAULT) > len(sources) / 2:
+        return None
+    return planned_order(conditions, now=time.monotonic, worth_s=WORTH_PLANNING_S)
 
 
 def worker_slots() -> int | None:
@@ -126,7 +135,7 @@ def execution_what_if(
     *,
     tasks_limit: int | None = TASKS_LIMIT,
 ) -> WhatIf:
-    """What the execution would have taken under changed limits.
+    """What the execution would have taken under changed limits, planned for them if it was.
 
     Raises TooLargeError, SimulationStalled where a change closes what is needed.
     """
@@ -145,4 +154,5 @@ def execution_what_if(
         now=timezone.now().timestamp(),
         worker_slots=worker_slots(),
         real_s=real_s,
+        order=lambda changed: order_for(changed, [row.duration_source for row in log.task_runs]),
     )

@@ -7,7 +7,7 @@ reality takes its estimate. Times are float seconds.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean
@@ -28,6 +28,7 @@ from executions.scheduling.model import (
 )
 from executions.scheduling.planning import schedule_json
 from executions.scheduling.policy import backoff_s
+from executions.scheduling.search import BetterOrder
 from executions.scheduling.simulation import SimulationResult, simulate_from
 
 OVERDUE: float = 1.1
@@ -66,6 +67,11 @@ class Replay:
     def _outcome(self, task: Task, attempt: int) -> Reason | None:
         tries = self.tries.get(task.id, ())
         return tries[attempt - 1].reason if attempt <= len(tries) else None
+
+
+def error_words(error: float | None) -> str:
+    """How far a replay is off the run it replays, for people; empty where nothing can be said."""
+    return "" if error is None else f"{error * 100:+.1f} % off the real run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +134,19 @@ def what_if(
     now: float,
     worker_slots: int | None = None,
     real_s: float | None = None,
+    order: Callable[[Conditions], BetterOrder | None] | None = None,
 ) -> WhatIf:
     """Replay a finished or running execution under changed limits.
 
     `limits`: the site's, as they were. `now`: until when attempts that still run have run.
-    `real_s`: how long the run took, None if it was cancelled, timed out or still runs. Raises
+    `real_s`: how long the run took, None if it was cancelled, timed out or still runs. `order`:
+    how a run under the changed limits would be planned, None: not anew. Raises
     `SimulationStalled` where a change closes what is needed.
     """
     replay = replay_of(Conditions(group, limits, worker_slots), list(attempts), now)
     changed = replay.conditions.with_limits(changes)
+    if changes and order is not None and (found := order(changed)) is not None:
+        changed = changed.with_order(found.ranks, found.holds)
     before, after = replay.conditions.capacities(), changed.capacities()
     result = replay.run(changed)
     return WhatIf(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -18,10 +17,9 @@ from executions.dispatch import bus
 from executions.dispatch.rows import Row, Table
 from executions.models import Execution, TaskGroup, TaskRun
 from executions.models.snapshots import completed_runs, site_limits
-from executions.reporting.forecast import history_s, worker_slots
+from executions.reporting.forecast import history_s, order_for, worker_slots
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.estimates import (
-    DurationSource,
     Estimate,
     estimates,
     with_estimates,
@@ -32,7 +30,7 @@ from executions.scheduling.model import (
     ExecutionState,
     TaskState,
 )
-from executions.scheduling.search import BetterOrder, planned_order
+from executions.scheduling.search import BetterOrder
 from executions.services.groups import (
     RUN_FIELDS,
     make_resources,
@@ -43,8 +41,6 @@ from executions.services.groups import (
 from executions.specs import TaskGroupSpec, TaskSpec, group_of, limits_with, plain
 
 TRIES = 100
-WORTH_PLANNING_S = 5.0
-"""A run that may be over sooner starts without a search."""
 CONFIG_FIELDS = (*RUN_FIELDS, "limits")
 
 Estimates = Mapping[str, Estimate]
@@ -161,12 +157,9 @@ def _task_runs(
 
 def _order(spec: TaskGroupSpec, durations: Estimates) -> BetterOrder | None:
     """A better order than the plain rule, where durations are known and it is worth the time."""
-    guessed = sum(known.source is DurationSource.DEFAULT for known in durations.values())
-    if guessed > len(durations) / 2:
-        return None
     group = with_estimates(group_of(spec), durations)
     conditions = Conditions(group, limits_with(spec, site_limits()), worker_slots())
-    return planned_order(conditions, now=time.monotonic, worth_s=WORTH_PLANNING_S)
+    return order_for(conditions, [known.source for known in durations.values()])
 
 
 def _task_run(task: TaskSpec, duration: Estimate) -> Row:

@@ -64,6 +64,8 @@ def test_the_command_line_tells_the_same(capsys, author, tmp_path):
     execution = finished(author)
     call_command("pexec", "what-if", execution.public_id, "--set", "max_concurrency=1", "--json")
     assert json.loads(capsys.readouterr().out)["makespan_s"] == 7195.0
+    call_command("pexec", "what-if", execution.public_id, "--set", "max_concurrency=1")
+    assert "(really 2700.0 s; the replay is +0.0 % off the real run)" in capsys.readouterr().out
     path = tmp_path / "g.json"
     path.write_text(json.dumps(spec(*THREE, max_concurrency=2)))
     call_command("pexec", "plan", str(path))

@@ -18,6 +18,7 @@ from executions.scheduling.messages import (
     WorkersChanged,
 )
 from executions.scheduling.model import AttemptState, Reason, Strategy, TaskState
+from executions.scheduling.search import BetterOrder
 from executions.scheduling.simulation import SimulationStalled, Submission, simulate_many
 from executions.scheduling.whatif import expected_end, what_if
 from tests.scheduling.builders import X, group, site, task
@@ -88,6 +89,20 @@ def test_the_prediction_is_what_a_second_run_takes():
     found = ask(of, log, site(team_dev=2), site(team_dev=5))
     assert found.makespan_s == second.makespan_s
     assert found.as_json()["changes"] == [{"limit": "team:dev", "from": 2, "to": 5}]
+
+
+def test_changed_limits_are_planned_for_as_a_run_under_them_would_be():
+    of = group(task("A"), task("B"), task("C", duration_s=2), max_concurrency=1)
+    _, log = really_run(of, {})
+    asked = []
+
+    def order(conditions):
+        asked.append(conditions.group.max_concurrency)
+        return BetterOrder({"A": 1, "B": 2, "C": 0}, {"B": 5.0}, 6.0, 6.0)
+
+    assert ask(of, log, {}, {"max_concurrency": 2}, order=order).makespan_s == 6
+    assert ask(of, log, {}, order=order).makespan_s == 4
+    assert asked == [2], "the run as it was is replayed as it was planned"
 
 
 def test_it_says_what_binds_and_what_one_more_saves():

@@ -85,6 +85,7 @@ def test_what_if_replays_with_the_real_run_times(viewer, operator, two, redis_se
     )
     found = answer.context["what_if"]
     assert (found["real_s"], found["replayed_s"], found["makespan_s"]) == (20, 20, 10)
+    assert "+0.0 % off the real run" in answer.content.decode()
 
 
 @pytest.mark.parametrize(
