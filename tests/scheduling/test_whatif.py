@@ -98,9 +98,9 @@ def test_changed_limits_are_planned_for_as_a_run_under_them_would_be():
 
     def order(conditions):
         asked.append(conditions.group.max_concurrency)
-        return BetterOrder({"A": 1, "B": 2, "C": 0}, {"B": 5.0}, 6.0, 6.0)
+        return BetterOrder({"A": 1, "B": 2, "C": 0}, {"B": 1.5}, 2.5, 2.5)
 
-    assert ask(of, log, {}, {"max_concurrency": 2}, order=order).makespan_s == 6
+    assert ask(of, log, {}, {"max_concurrency": 2}, order=order).makespan_s == 2.5
     assert ask(of, log, {}, order=order).makespan_s == 4
     assert asked == [2], "the run as it was is replayed as it was planned"
 
