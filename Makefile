@@ -2,9 +2,10 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run lint js-lint js-test test format fuzz bench chaos screenshots
+.PHONY: help run lint js-lint js-test test format fuzz bench chaos screenshots lock audit notices
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,6 +52,18 @@ fuzz: $(VENV)/.installed-dev ## the brain's properties, long: FUZZ=5000 runs of 
 
 chaos: $(VENV)/.installed-dev ## inject the faults of the promise, write docs/faults.md
 	$(BIN)/python -m tests.chaos
+
+lock: $(VENV)/.installed-dev ## requirements*.in (what we chose) into requirements*.txt (all of it, with hashes)
+	$(BIN)/uv pip compile $(LOCK) requirements.in -o requirements.txt
+	$(BIN)/uv pip compile $(LOCK) -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+audit: $(VENV)/.installed-dev ## hold what we run on against known weaknesses (asks PyPI)
+	$(BIN)/pip-audit --disable-pip -r requirements.txt
+
+notices: $(VENV)/.installed-dev ## whose work we stand on, into docs/third-party.md
+	sed -i '/^|/,$$d' docs/third-party.md
+	$(BIN)/pip-licenses --format=markdown --order=name --with-urls --packages \
+	  $$(sed -n 's/^\([a-z0-9-]*\)==.*/\1/p' requirements.txt) >> docs/third-party.md
 
 bench: $(VENV)/.installed-dev ## what it costs and how good schedules are, into var/bench.json
 	$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))

@@ -89,3 +89,22 @@ def test_every_link_in_the_documents_leads_somewhere():
         if not (document.parent / target).exists()
     ]
     assert broken == []
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_what_is_installed_is_what_was_chosen_with_its_hash(name):
+    """`make lock` was run after the last change of what we chose."""
+    chosen = re.findall(
+        r"^([a-z0-9-]+)(?:\[\w+\])?==(\S+)", _read(f"{name}.in"), re.MULTILINE | re.IGNORECASE
+    )
+    locked = dict(
+        re.findall(r"^([a-z0-9-]+)(?:\[\w+\])?==(\S+)", _read(f"{name}.txt"), re.MULTILINE)
+    )
+    assert {n: v for n, v in chosen if locked.get(n.lower()) != v} == {}
+    assert len(re.findall(r"^\S+==", _read(f"{name}.txt"), re.MULTILINE)) == len(
+        re.findall(r"==[^\\]*\\\n\s+--hash=sha256:", _read(f"{name}.txt"))
+    )
+
+
+def _read(name):
+    return (ROOT / name).read_text()
