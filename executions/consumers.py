@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import Error as DatabaseError
 
 from executions import frames, selectors
 from executions.watching import rows, stories, uses
@@ -121,7 +122,11 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
     async def _keep_checking(self) -> None:
         while True:
             await asyncio.sleep(self.recheck_s)
-            if not await self.may_watch():
+            try:
+                may_watch = await self.may_watch()
+            except DatabaseError:
+                continue  # asked again; who is already let in sees nothing new meanwhile
+            if not may_watch:
                 await self.close(NOT_FOUND)
                 return
 

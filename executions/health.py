@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.views import defaults
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -101,6 +104,30 @@ def _audited() -> str:
         return "ok"
     log.error("permits and attempts drifted apart", **drift)
     return "; ".join(f"{count} {words}" for words, count in drift.items())
+
+
+AWAY = "The database cannot be reached or written to. Nothing was saved; try again in a moment."
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Say so where the database is away (503, try again); anything else is a bug (500)."""
+    error = sys.exc_info()[1]
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return defaults.server_error(request)
+    log.error("database away", error=str(error), path=request.path)
+    if request.path.startswith("/api/"):
+        return database_away()
+    return HttpResponse(
+        render_to_string("503.html", {"away": AWAY}), status=503, headers={"Retry-After": "5"}
+    )
+
+
+def database_away() -> HttpResponse:
+    """The problem as REST tells it."""
+    body = {"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": AWAY}
+    return JsonResponse(
+        body, status=503, headers={"Retry-After": "5"}, content_type="application/problem+json"
+    )
 
 
 class _Counts(Collector):

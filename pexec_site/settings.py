@@ -144,8 +144,15 @@ def _database() -> dict[str, Any]:
         }
     else:
         config["OPTIONS"] = {
-            "options": "-c statement_timeout=30000 -c lock_timeout=20000",
+            # a leader that stands still in a transaction must not hold the others up for ever
+            "options": "-c statement_timeout=30000 -c lock_timeout=20000"
+            " -c idle_in_transaction_session_timeout=15000",
             "connect_timeout": 5,
+            # a server that is cut off is given up within seconds, not after the system's minutes
+            "keepalives_idle": 5,
+            "keepalives_interval": 3,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15000,
         }
     return config
 

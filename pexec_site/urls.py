@@ -15,3 +15,5 @@ urlpatterns = [
     path("metrics", health.metrics, name="metrics"),
     path("", include("executions.pages.urls")),
 ]
+
+handler500 = health.server_error

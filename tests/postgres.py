@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,25 +32,57 @@ def run(*command):
     )
 
 
+class Cluster:
+    """A server in a directory: made, started, stopped, started again."""
+
+    def __init__(self, home: Path, addresses: str = "", port: int = 5432):
+        self.home, self.data = home, home / "data"
+        self.bin_dir = programs()
+        self.options = (
+            f"-k {home} -c fsync=off -c max_connections=200 -c port={port}"
+            f" -c listen_addresses={addresses or chr(39) * 2}"
+        )
+
+    @property
+    def url(self):
+        return f"postgres:///{self.home}/pexec"
+
+    def make(self):
+        if os.geteuid() == 0:
+            shutil.chown(self.home, UNPRIVILEGED)
+        name = getpass.getuser()
+        run(self.bin_dir / "initdb", "-D", self.data, "-A", "trust", "-U", name, "-E", "UTF8",
+            "--no-sync")  # fmt: skip
+        self.start()
+        run(self.bin_dir / "createdb", "-h", self.home, "-U", name, "pexec")
+
+    def start(self):
+        run(self.bin_dir / "pg_ctl", "-D", self.data, "-l", self.home / "log", "-w", "-t", "60",
+            "-o", self.options, "start")  # fmt: skip
+
+    def stop(self, mode="fast"):
+        run(self.bin_dir / "pg_ctl", "-D", self.data, "-m", mode, "-w", "-t", "60", "stop")
+
+
+@contextmanager
+def cluster():
+    """A server of the caller's own, until the end of the block."""
+    found = Cluster(Path(tempfile.mkdtemp(prefix="pexec-pg-")))
+    found.make()
+    try:
+        yield found
+    finally:
+        found.stop("immediate")
+        shutil.rmtree(found.home)
+
+
 @pytest.fixture(scope="session")
 def postgres():
     """A `DATABASE_URL` for a server that ends with the session."""
-    bin_dir = programs()
-    if bin_dir is None:
+    if programs() is None:
         message = "no PostgreSQL here: apt-get install postgresql"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    home = Path(tempfile.mkdtemp(prefix="pexec-pg-"))
-    if os.geteuid() == 0:
-        shutil.chown(home, UNPRIVILEGED)
-    data, name = home / "data", getpass.getuser()
-    run(bin_dir / "initdb", "-D", data, "-A", "trust", "-U", name, "-E", "UTF8", "--no-sync")
-    options = f"-k {home} -c listen_addresses='' -c fsync=off"
-    run(bin_dir / "pg_ctl", "-D", data, "-l", home / "log", "-w", "-o", options, "start")
-    try:
-        run(bin_dir / "createdb", "-h", home, "-U", name, "pexec")
-        yield f"postgres:///{home}/pexec"
-    finally:
-        run(bin_dir / "pg_ctl", "-D", data, "-m", "fast", "-w", "stop")
-        shutil.rmtree(home)
+    with cluster() as found:
+        yield found.url

@@ -13,6 +13,7 @@ import secrets
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,12 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseError
+from django.db import connection
 from django.db.models.functions import Now
 
 from executions import frames
-from executions.dispatch.briefs import BriefBook, NoBriefError, filled_in
+from executions.dispatch.briefs import Brief, BriefBook, NoBriefError, filled_in
 from executions.dispatch.bus import Bus, BusDownError, Message
 from executions.dispatch.live import FanOut
 from executions.dispatch.reports import Reporter
@@ -41,6 +43,9 @@ log = structlog.get_logger(__name__)
 CONFIRM_S = 3.0
 SEEN_LIMIT = 100_000
 LANE_REQUEST_S = 2.0
+READ_AGAIN_S = 0.5
+OUTPUTS_KEPT = 256
+"""How many outputs wait for a database that is away; the oldest are given up first."""
 
 
 @dataclass(slots=True)
@@ -79,6 +84,7 @@ class LaneWorker:
         self._lock = threading.Condition()
         self._held: dict[str, Held] = {}
         self._seen: dict[str, None] = {}
+        self._late_outputs: deque[tuple[OutputTap, OutputBuffer]] = deque(maxlen=OUTPUTS_KEPT)
         self._lanes = 0
         self._lanes_asked: list[float] = []
         self._confirmed_at = time.monotonic()
@@ -125,6 +131,7 @@ class LaneWorker:
         self._reporter.close()
         self._runners.stop()
         self._fan_out.close()
+        self._keep_late_outputs()
         self._row_update(gone_at=Now())
         self._bus.wake()
         connection.close()
@@ -239,14 +246,29 @@ class LaneWorker:
             self._reporter.say_end(report)
             self._lock.notify_all()
 
+    def _order(self, held: Held) -> tuple[Brief, Any, Redaction, Outcome | None] | None:
+        """What to run, read from the database; waits for one that is away. None: handed back."""
+        end = time.monotonic() + SELF_STOP_S
+        while not held.stopped_as:
+            try:
+                brief = self._briefs.get(held.execution, held.position)
+                try:
+                    return brief, *filled_in(brief.payload, held.execution), None
+                except UnresolvedReferenceError as error:
+                    refused = Outcome(End.FAILED, error=str(error), retryable=False)
+                    return brief, {}, Redaction(()), refused
+            except DatabaseError as error:
+                connection.close()
+                log.warning("order not read", token=held.token[:8], error=str(error))
+                if time.monotonic() > end or self._closed.wait(READ_AGAIN_S):
+                    held.stopped_as = "returned"
+        return None
+
     def _attempt(self, held: Held) -> Message:
-        brief = self._briefs.get(held.execution, held.position)
-        refused: Outcome | None = None
-        try:
-            payload, redaction = filled_in(brief.payload, held.execution)
-        except UnresolvedReferenceError as error:
-            payload, redaction = {}, Redaction(())
-            refused = Outcome(End.FAILED, error=str(error), retryable=False)
+        order = self._order(held)
+        if order is None:
+            return {**_never_begun(held), "kind": held.stopped_as}
+        brief, payload, redaction, refused = order
         tap = OutputTap(self._bus, self._fan_out, held.token)
         output = OutputBuffer(tap=tap, redaction=redaction)
         context = Context(
@@ -274,7 +296,7 @@ class LaneWorker:
         outcome = refused or self._runners.run(brief.runner, payload, context)
         run_s = time.monotonic() - begun
         output.close()
-        tap.keep(output)
+        self._keep(tap, output)
         stopped = held.stopped_as if outcome.end is End.CANCELLED else ""
         return {
             "kind": stopped or outcome.end.value,
@@ -287,12 +309,27 @@ class LaneWorker:
             "retryable": outcome.retryable,
         }
 
+    def _keep(self, tap: OutputTap, output: OutputBuffer) -> None:
+        """Write what was printed; what happened is told even where the database is away."""
+        try:
+            tap.keep(output)
+        except DatabaseError as error:
+            connection.close()
+            log.warning("output kept back", error=str(error))
+            self._late_outputs.append((tap, output))
+
+    def _keep_late_outputs(self) -> None:
+        for _ in range(len(self._late_outputs)):
+            self._keep(*self._late_outputs.popleft())
+
     # ------------------------------------------------------------ heartbeats
 
     def _pulse_database(self) -> None:
         while not self._closed.wait(HEARTBEAT_EVERY_S):
             begun = time.monotonic()
             written = self._row_update(heartbeat_at=Now())
+            if written > 0:
+                self._keep_late_outputs()
             connection.close()
             if written > 0:
                 self._confirmed_at = max(self._confirmed_at, begun)
@@ -366,7 +403,10 @@ class OutputTap:
             self._bus.output_append(key, offset, data)
             frame = frames.output(attempt=key, offset=offset, text=as_text(data))
             self._fan_out.send(f"output.{key}", json.dumps(frame))
-        except (BusDownError, DatabaseError) as error:
+        except BusDownError as error:
+            log.debug("live output not sent", error=str(error))
+        except DatabaseError as error:
+            connection.close()
             log.debug("live output not sent", error=str(error))
 
     def _key(self) -> int:

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import OperationalError
 from django.utils import timezone
 
+from executions import selectors
 from executions.models import Attempt, Execution, Leadership, TaskRun, WorkerProcess
 from tests.api.conftest import member
 from tests.api.records import finished
@@ -70,6 +72,23 @@ def test_work_in_flight_without_an_attempt_is_an_alarm(client, redis_server):
     assert client.get("/readyz").json()["permits"] == (
         "1 live attempts hold none; 1 task runs in flight have no attempt"
     )
+
+
+@pytest.mark.parametrize("address", ["/api/v1/executions/", "/executions/"])
+def test_a_database_that_is_away_is_said_and_nothing_is_promised(
+    admin_client, monkeypatch, address
+):
+    def away(*_args, **_options):
+        raise OperationalError("server closed the connection")
+
+    monkeypatch.setattr(selectors, "executions_filtered", away)
+    admin_client.raise_request_exception = False
+    answer = admin_client.get(address)
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "5"
+    assert "Nothing was saved" in answer.content.decode()
+    is_rest = address.startswith("/api/")
+    assert (answer["Content-Type"] == "application/problem+json") == is_rest
 
 
 def test_a_token_opens_the_api_until_it_is_ended(client):

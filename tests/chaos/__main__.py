@@ -1,7 +1,7 @@
 """`python -m tests.chaos [ROW ...]`: run drills, each on a site of its own, and print the table.
 
-Without rows: all of them at full tempo, and the table is written to docs/faults.md. `--inside` runs
-one row in this process; the parent starts itself so for each row.
+Without rows and database: all of them on both, at full tempo, and what was seen is written to
+docs/faults.md. `--inside` runs one row in this process; the parent starts itself so for each row.
 """
 
 from __future__ import annotations
@@ -9,15 +9,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.postgres import cluster, programs
+
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs" / "faults.md"
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 def run_inside(row: str, tempo: float, seed: int) -> dict[str, Any]:
@@ -29,67 +35,98 @@ def run_inside(row: str, tempo: float, seed: int) -> dict[str, Any]:
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
 
-    from tests.chaos.drills import DRILLS, Stage
     from tests.chaos.site import Site, running
+    from tests.chaos.stage import Stage
+    from tests.chaos.table import DRILLS
     from tests.chaos.verdict import verdict
 
     call_command("migrate", verbosity=0)
     get_user_model().objects.create_superuser("drill", password=None)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     site = Site(Path(settings.VAR_DIR))
     begun = time.monotonic()
     with running(site):
         stage = Stage(site, tempo, seed)
-        said = DRILLS[row](stage)
+        said = DRILLS[row].run(stage)
     faults = verdict(stage.diary)
-    name = (DRILLS[row].__doc__ or "").strip()
-    return {"row": row, "what": name, "saw": said, "faults": faults, "s": time.monotonic() - begun}
+    return {"saw": said, "faults": faults, "s": time.monotonic() - begun}
 
 
-def run_apart(row: str, tempo: float, seed: int, database: str = "") -> dict[str, Any]:
+def run_apart(row: str, tempo: float, seed: int, database: str = "sqlite") -> dict[str, Any]:
     """Run one drill in a process, a directory and a database of its own."""
-    with tempfile.TemporaryDirectory(prefix="pexec-drill-") as var:
+    from tests.chaos.table import DRILLS
+
+    made = DRILLS[row]
+    if why := made.missing():
+        return {"row": row, "what": made.what, "saw": f"skipped: {why}", "s": 0, "faults": []}
+    with ExitStack() as stack:
+        var = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pexec-drill-")))
         environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "pexec_site.settings",
-            "PEXEC_VAR": var,
+            "PEXEC_VAR": str(var),
             "REDIS_URL": f"unix://{var}/redis.sock",
             "PEXEC_TEMPO": str(tempo),
             "PEXEC_RUNNERS": "noop,sleep,shell",
-            **({"DATABASE_URL": database} if database else {}),
+            **stack.enter_context(_database(database)),
+            **stack.enter_context(made.surroundings(var)),
         }
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "tests.chaos", row, "--inside"),
-                *("--tempo", str(tempo), "--seed", str(seed)),
-            ],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=900,
-        )
-        if done.returncode == 0:
-            return dict(json.loads(done.stdout.splitlines()[-1]))
-        logs = "\n".join(
-            f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}"
-            for path in sorted(Path(var).glob("*.log"))
-        )
-        return {"row": row, "what": "", "saw": "", "s": 0, "faults": [done.stderr[-3000:], logs]}
+        said = _run_in(environment, var, [row, "--tempo", str(tempo), "--seed", str(seed)])
+        return {"row": row, "what": made.what, **said}
 
 
-def write_table(results: list[dict[str, Any]]) -> None:
-    """Keep what was seen."""
+@contextmanager
+def _database(name: str) -> Iterator[dict[str, str]]:
+    """A database that nobody else uses, and how the drill finds it."""
+    if name == "sqlite":
+        yield {"DATABASE_URL": ""}
+        return
+    with cluster() as found:
+        yield {"DATABASE_URL": found.url, "DRILL_POSTGRES": str(found.home)}
+
+
+def _run_in(environment: dict[str, str], var: Path, arguments: list[str]) -> dict[str, Any]:
+    begun = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.chaos", *arguments, "--inside"],
+        cwd=ROOT,
+        env={k: v for k, v in environment.items() if v or k != "DATABASE_URL"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        out, err = process.communicate(timeout=900)
+    except subprocess.TimeoutExpired:
+        process.terminate()  # it ends what it started
+        out, err = process.communicate(timeout=60)
+    if process.returncode == 0:
+        return dict(json.loads(out.splitlines()[-1]))
+    logs = "\n".join(
+        f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}"
+        for path in sorted(var.glob("*.log"))
+    )
+    took_s = time.monotonic() - begun
+    return {"saw": "", "s": took_s, "faults": [err[-3000:], logs]}
+
+
+def write_table(seen: dict[str, list[dict[str, Any]]]) -> None:
+    """Keep what was seen: a table for each database."""
     lines = [
         "# Faults injected and what was seen",
         "",
         "Made by `make chaos`; every row ran against real processes and broke no promise",
         "(limits, dependencies, attempts, permits, the tasks' own diary, database integrity).",
-        "",
-        "| row | fault | seen | took |",
-        "|---|---|---|---|",
-        *(f"| {r['row']} | {r['what']} | {r['saw']} | {r['s']:.0f} s |" for r in results),
     ]
+    for database, results in seen.items():
+        lines += [
+            "",
+            f"## {NAMES[database]}",
+            "",
+            "| row | fault | seen | took |",
+            "|---|---|---|---|",
+        ]
+        lines += [f"| {r['row']} | {r['what']} | {r['saw']} | {r['s']:.0f} s |" for r in results]
     TABLE.write_text("\n".join(lines) + "\n")
 
 
@@ -99,29 +136,50 @@ def main() -> int:
     parser.add_argument("rows", nargs="*")
     parser.add_argument("--tempo", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", choices=[*NAMES], help="only this one (else both)")
+    parser.add_argument("--times", type=int, default=1, help="each row so often")
+    parser.add_argument("--write", action="store_true", help="into docs/faults.md at any tempo")
     parser.add_argument("--inside", action="store_true")
     options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pexec_site.settings")
     if options.inside:
         print(json.dumps(run_inside(options.rows[0], options.tempo, options.seed)))
         return 0
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pexec_site.settings")
     import django
 
     django.setup()
-    from tests.chaos.drills import DRILLS
+    databases = [options.database] if options.database else _databases()
+    seen = {name: _run_rows(name, options) for name in databases}
+    broken = any(result["faults"] for results in seen.values() for result in results)
+    if not broken and (options.write or not (options.rows or options.database)):
+        write_table(seen)
+    return 1 if broken else 0
+
+
+def _databases() -> list[str]:
+    if programs() is None:
+        print("no PostgreSQL here (apt-get install postgresql): only SQLite")
+        return ["sqlite"]
+    return list(NAMES)
+
+
+def _run_rows(database: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+    from tests.chaos.table import DRILLS
 
     results = []
-    for row in options.rows or DRILLS:
-        result = run_apart(row, options.tempo, options.seed, os.environ.get("DATABASE_URL", ""))
+    rows = options.rows or list(DRILLS)
+    for row in [row for row in rows if database in DRILLS[row].databases]:
+        for n in range(options.times):
+            result = run_apart(row, options.tempo, options.seed + n, database)
+            mark = "BROKEN" if result["faults"] else "kept"
+            print(
+                f"{database:>10} {row:>3}  {mark}  {result['saw']}  ({result['s']:.0f} s)",
+                flush=True,
+            )
+            for fault in result["faults"]:
+                print(f"       {fault}")
         results.append(result)
-        mark = "BROKEN" if result["faults"] else "kept"
-        print(f"{row:>3}  {mark}  {result['saw']}  ({result['s']:.0f} s)", flush=True)
-        for fault in result["faults"]:
-            print(f"       {fault}")
-    broken = any(result["faults"] for result in results)
-    if not options.rows and not broken:
-        write_table(results)
-    return 1 if broken else 0
+    return results
 
 
 if __name__ == "__main__":

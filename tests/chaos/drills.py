@@ -10,94 +10,27 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
-import redis
-from django.conf import settings
 from django.utils import timezone
 
 from executions import services
 from executions.dispatch.bus import default_bus
-from executions.models import Attempt, Execution, Leadership, TaskRun, Team, WorkerProcess
-from executions.scheduling.model import AttemptState, Reason, TaskState
+from executions.models import Attempt, Execution, Leadership, TaskRun, Team
+from executions.scheduling.model import AttemptState, Reason
 from tests.chaos.load import finished, mixed, submit
-from tests.chaos.site import Site, wait_until
-
-HEAL_S = 60.0
-SLACK_S = 20.0
-"""What a busy machine may add: the roster starts its window anew where it looked too seldom."""
-
-
-@dataclass(slots=True)
-class Stage:
-    """What a drill works with."""
-
-    site: Site
-    tempo: float
-    seed: int
-
-    @property
-    def diary(self):
-        return self.site.var / "diary.txt"
-
-    def load(self, tasks: int = 24, seconds: float = 1.0) -> Execution:
-        """Submit a mixed run."""
-        return submit(mixed(self.seed, self.diary, tasks, seconds))
-
-    def running(self, execution: Execution, count: int = 3) -> None:
-        """Wait until some of it runs."""
-        rows = TaskRun.objects.filter(execution=execution, state=TaskState.RUNNING)
-        try:
-            wait_until(lambda: rows.count() >= count, 30, f"{count} tasks run")
-        except AssertionError as error:
-            execution.refresh_from_db()
-            raise AssertionError(f"{error}; {execution.state} {execution.counts}") from None
-
-    def finish(self, execution: Execution) -> Execution:
-        """Wait until it has healed."""
-        return finished(execution, HEAL_S + 45 * self.tempo)
-
-
-Drill = Callable[[Stage], str]
-DRILLS: dict[str, Drill] = {}
-
-
-def drill(row: str) -> Callable[[Drill], Drill]:
-    """Register a drill under its row of the fault table."""
-
-    def register(function: Drill) -> Drill:
-        DRILLS[row] = function
-        return function
-
-    return register
-
-
-def holder_of(execution: Execution) -> str:
-    """A worker process that runs something of it."""
-    found = Attempt.objects.filter(execution=execution, state=AttemptState.RUNNING).first()
-    assert found is not None
-    return found.worker
-
-
-def process_of(site: Site, incarnation: str) -> str:
-    """The name under which the site started a worker process."""
-    pid = WorkerProcess.objects.get(pk=incarnation).pid
-    return next(name for name, process in site.processes.items() if process.pid == pid)
-
-
-def marked_processes(tokens: set[str]) -> list[int]:
-    """Processes that still carry the mark of one of these attempts."""
-    found = []
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            environ = environment.read_bytes()
-        except OSError:
-            continue
-        if any(f"PEXEC_TOKEN={token}".encode() in environ for token in tokens):
-            found.append(int(environment.parent.name))
-    return found
+from tests.chaos.site import wait_until
+from tests.chaos.stage import (
+    HEAL_S,
+    SLACK_S,
+    Stage,
+    drill,
+    flush_redis,
+    holder_of,
+    is_over,
+    long_running,
+    marked_processes,
+    process_of,
+)
 
 
 @drill("1")
@@ -220,17 +153,6 @@ def worker_stopped(stage: Stage) -> str:
     return f"commands dead after {killed_s:.1f} s, permits free after {freed_s:.1f} s"
 
 
-def long_running(stage: Stage, seconds: float, tasks: int = 4) -> dict[str, object]:
-    """Tasks that take long."""
-    spec = mixed(stage.seed, stage.diary, tasks, 0.1)
-    for row in spec["tasks"]:
-        row |= {"payload": {"command": f"sleep {seconds:.1f}"}, "depends_on": []}
-        row.pop("required_resources", None)
-        row["task_type"] = "light_tasks"
-        row["team"] = "dev_team"
-    return spec
-
-
 @drill("6")
 def redis_killed_and_emptied(stage: Stage) -> str:
     """Kill -9 Redis and lose all it held; then empty it again and again."""
@@ -266,16 +188,6 @@ def redis_stopped(stage: Stage) -> str:
     lost = Attempt.objects.filter(execution=execution, reason=Reason.WORKER_LOST).count()
     assert lost == 0, f"{lost} attempts lost"
     return "nothing lost"
-
-
-def flush_redis() -> None:
-    """Empty Redis."""
-    redis.Redis(unix_socket_path=settings.REDIS_URL.removeprefix("unix://")).flushall()
-
-
-def is_over(execution: Execution) -> bool:
-    """Whether it has ended."""
-    return Execution.objects.filter(pk=execution.pk, completed_at__isnull=False).exists()
 
 
 @drill("9")

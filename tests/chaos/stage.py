@@ -1,0 +1,151 @@
+"""What drills share: the site they break, how they are registered, and what they look at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+from django.conf import settings
+
+from executions.models import Attempt, Execution, TaskRun, WorkerProcess
+from executions.scheduling.model import AttemptState, TaskState
+from tests.chaos.load import finished, mixed, submit
+from tests.chaos.site import Site, wait_until
+
+HEAL_S = 60.0
+SLACK_S = 20.0
+"""What a busy machine may add: the roster starts its window anew where it looked too seldom."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """What a drill works with."""
+
+    site: Site
+    tempo: float
+    seed: int
+
+    @property
+    def diary(self):
+        return self.site.var / "diary.txt"
+
+    def load(self, tasks: int = 24, seconds: float = 1.0) -> Execution:
+        """Submit a mixed run."""
+        return submit(mixed(self.seed, self.diary, tasks, seconds))
+
+    def running(self, execution: Execution, count: int = 3) -> None:
+        """Wait until some of it runs."""
+        rows = TaskRun.objects.filter(execution=execution, state=TaskState.RUNNING)
+        try:
+            wait_until(lambda: rows.count() >= count, 30, f"{count} tasks run")
+        except AssertionError as error:
+            execution.refresh_from_db()
+            raise AssertionError(f"{error}; {execution.state} {execution.counts}") from None
+
+    def finish(self, execution: Execution) -> Execution:
+        """Wait until it has healed."""
+        return finished(execution, HEAL_S + 45 * self.tempo)
+
+
+Surroundings = Callable[[Path], AbstractContextManager[dict[str, str]]]
+BOTH = ("sqlite", "postgresql")
+
+
+@contextmanager
+def nothing_special(_var: Path) -> Iterator[dict[str, str]]:
+    """What most drills need around them."""
+    yield {}
+
+
+def nothing_missing() -> str:
+    """Most drills run everywhere."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """One row of the fault table."""
+
+    run: Callable[[Stage], str]
+    what: str
+    databases: tuple[str, ...]
+    missing: Callable[[], str]
+    """Why it cannot run on this machine; empty: it can."""
+    surroundings: Surroundings
+    """Made around the drill's processes; gives variables of their environment."""
+
+
+DRILLS: dict[str, Drill] = {}
+
+
+def drill(
+    row: str,
+    databases: tuple[str, ...] = BOTH,
+    missing: Callable[[], str] = nothing_missing,
+    surroundings: Surroundings = nothing_special,
+) -> Callable[[Callable[[Stage], str]], Callable[[Stage], str]]:
+    """Register a drill under its row of the fault table."""
+
+    def register(function: Callable[[Stage], str]) -> Callable[[Stage], str]:
+        what = (function.__doc__ or "").strip()
+        DRILLS[row] = Drill(function, what, databases, missing, surroundings)
+        return function
+
+    return register
+
+
+def after(seconds: float) -> None:
+    """Let the site go on by itself for a while."""
+    until = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > until, seconds + 5, "a while")
+
+
+def holder_of(execution: Execution) -> str:
+    """A worker process that runs something of it."""
+    found = Attempt.objects.filter(execution=execution, state=AttemptState.RUNNING).first()
+    assert found is not None
+    return found.worker
+
+
+def process_of(site: Site, incarnation: str) -> str:
+    """The name under which the site started a worker process."""
+    pid = WorkerProcess.objects.get(pk=incarnation).pid
+    return next(name for name, process in site.processes.items() if process.pid == pid)
+
+
+def marked_processes(tokens: set[str]) -> list[int]:
+    """Processes that still carry the mark of one of these attempts."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            environ = environment.read_bytes()
+        except OSError:
+            continue
+        if any(f"PEXEC_TOKEN={token}".encode() in environ for token in tokens):
+            found.append(int(environment.parent.name))
+    return found
+
+
+def is_over(execution: Execution) -> bool:
+    """Whether it has ended."""
+    return Execution.objects.filter(pk=execution.pk, completed_at__isnull=False).exists()
+
+
+def long_running(stage: Stage, seconds: float, tasks: int = 4) -> dict[str, object]:
+    """Tasks that take long."""
+    spec = mixed(stage.seed, stage.diary, tasks, 0.1)
+    for row in spec["tasks"]:
+        row |= {"payload": {"command": f"sleep {seconds:.1f}"}, "depends_on": []}
+        row.pop("required_resources", None)
+        row["task_type"] = "light_tasks"
+        row["team"] = "dev_team"
+    return spec
+
+
+def flush_redis() -> None:
+    """Empty Redis."""
+    redis.Redis(unix_socket_path=settings.REDIS_URL.removeprefix("unix://")).flushall()

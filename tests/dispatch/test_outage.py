@@ -1,0 +1,56 @@
+"""A database away for a moment: no order fails for it, nothing that was done is forgotten."""
+
+import pytest
+from django.db import OperationalError
+
+from executions.dispatch import worker as worker_module
+from executions.models import AttemptOutput
+from tests.dispatch.small_site import finish, submit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HELLO = {"task_id": "A", "runner": "shell", "payload": {"command": "echo hello"}}
+
+
+def away_first(plain, times, said):
+    def sometimes(*args, **options):
+        if len(said) < times:
+            said.append(args)
+            raise OperationalError("for the test")
+        return plain(*args, **options)
+
+    return sometimes
+
+
+def test_an_order_that_cannot_be_read_is_read_again(bus, dispatcher, worker, monkeypatch):
+    said = []
+    monkeypatch.setattr(worker_module, "READ_AGAIN_S", 0.01)
+    monkeypatch.setattr(worker._briefs, "get", away_first(worker._briefs.get, 3, said))
+    execution = finish(submit(bus, HELLO, max_retries=0))
+    assert execution.outcome == "success"
+    assert execution.task_runs.get().attempts == 1
+    assert len(said) == 3
+
+
+def test_an_order_that_stays_unreadable_is_handed_back_without_a_retry(
+    bus, dispatcher, worker, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(worker_module, "SELF_STOP_S", 0.0)
+    monkeypatch.setattr(worker._briefs, "get", away_first(worker._briefs.get, 2, said))
+    execution = finish(submit(bus, HELLO, max_retries=0))
+    run = execution.task_runs.get()
+    assert (execution.outcome, run.attempts, run.failures, run.losses) == ("success", 1, 0, 0)
+    assert len(said) == 2
+
+
+def test_what_was_done_is_recorded_though_its_output_has_to_wait(
+    bus, dispatcher, worker, monkeypatch
+):
+    said = []
+    tap = worker_module.OutputTap
+    monkeypatch.setattr(tap, "keep", away_first(tap.keep, 1, said))
+    execution = finish(submit(bus, HELLO, max_retries=0))
+    assert execution.outcome == "success"
+    assert not AttemptOutput.objects.exists()
+    worker._keep_late_outputs()
+    assert bytes(AttemptOutput.objects.get().head) == b"hello\n"
