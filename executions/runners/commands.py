@@ -1,12 +1,11 @@
-"""The worker's side of the supervisor: start a command, watch it, stop it.
+"""The worker's side of the supervisor: start a command or a call, hear of its end, stop it.
 
-One supervisor process serves all lanes of a worker; a thread hands each end to who waits for it.
+Each lane talks to a keeper of its own over a line; keepers are used again, and forked when needed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import signal
@@ -15,16 +14,23 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from executions.runners.supervisor import PACKET_BYTES, has_mark, signal_all
+from executions.runners.keeper import PACKET_BYTES
+from executions.runners.processes import kill_marked
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_S = 10.0
+PASSED_ON = (
+    *("PATH", "LANG", "LC_ALL", "TZ", "HOME", "USER", "TMPDIR", "LD_LIBRARY_PATH"),
+    *("PYTHONPATH", "PEXEC_VAR"),
+)
+"""The supervisor, and so every call, sees no secret of the worker's environment."""
 
 
 class SupervisorGoneError(Exception):
-    """The supervisor died; its commands are being ended. The attempt may be tried again."""
+    """Nothing can be started: the worker ends, or no supervisor can be had. Try again later."""
 
 
 class NotStartedError(Exception):
@@ -35,42 +41,93 @@ class NotStartedError(Exception):
         self.errno = number
 
 
-class Command:
-    """A command that was asked for."""
+@dataclass(slots=True)
+class Line:
+    """To one keeper, forked by the supervisor at `control`."""
 
-    def __init__(self, commands: Commands, number: int, mark: str) -> None:
+    wire: socket.socket
+    control: socket.socket
+    pid: int | None = None
+
+    def say(self, request: Mapping[str, object], fds: Sequence[int] = (), flags: int = 0) -> None:
+        """Send a request; raises OSError."""
+        data = json.dumps(request).encode()
+        if len(data) <= PACKET_BYTES:
+            socket.send_fds(self.wire, [data], list(fds), flags)
+            return
+        with os.fdopen(os.memfd_create("request"), "wb") as spill:
+            spill.write(data)
+            spill.flush()
+            socket.send_fds(self.wire, [b'{"spill":1}'], [*fds, spill.fileno()], flags)
+
+
+class Command:
+    """What was started, until `is_over`."""
+
+    def __init__(self, commands: Commands, line: Line, mark: str) -> None:
         self._commands = commands
-        self._number = number
-        self.mark = mark
-        self.over = threading.Event()
-        self.exit_code: int | None = None
-        """As waitpid says it: negative is the number of the signal that ended it."""
-        self.errno: int | None = None
+        self._line = line
+        self._mark = mark.encode()
+        self._exit_code: int | None = None
+        self._errno: int | None = None
+        self.is_over = False
+        self.why = ""
+        """Why the keeper ended it, where it did so by itself."""
+
+    def fileno(self) -> int:
+        """Ready to read when `hear` has something to hear."""
+        return self._line.wire.fileno()
 
     def stop(self, grace_s: float) -> None:
         """Ask for its end: TERM now, KILL of all of it after the grace."""
-        self._commands.say({"do": "stop", "id": self._number, "grace_s": grace_s})
+        with contextlib.suppress(OSError):
+            self._line.say({"do": "stop", "grace_s": grace_s}, flags=socket.MSG_DONTWAIT)
 
-    def result(self) -> int:
-        """Its exit code, once `over` is set. Raises NotStartedError or SupervisorGoneError."""
-        if self.errno is not None:
-            raise NotStartedError(self.errno)
-        if self.exit_code is None:
-            raise SupervisorGoneError
-        return self.exit_code
+    def abandon(self) -> None:
+        """Kill its keeper, which does not answer; the supervisor ends what was below."""
+        if self._line.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._line.pid, signal.SIGKILL)
+
+    def hear(self) -> None:
+        """Take what its keeper says."""
+        try:
+            data = self._line.wire.recv(PACKET_BYTES)
+        except OSError:
+            data = b""
+        message = json.loads(data) if data else {}
+        if "pid" in message:
+            self._line.pid = message["pid"]
+            return
+        self._exit_code = message.get("code")
+        self._errno = message.get("errno")
+        self.why = message.get("why", "")
+        self.is_over = True
+        if not message:
+            kill_marked(self._mark)
+        self._commands.give_back(self._line, is_usable=bool(message))
+
+    def result(self) -> int | None:
+        """As waitpid says it, once it is over: negative is the number of the signal that ended it.
+
+        None where its keeper died, and it with it. Raises NotStartedError.
+        """
+        if self._errno is not None:
+            raise NotStartedError(self._errno)
+        return self._exit_code
 
 
 class Commands:
-    """Starts commands through a supervisor, and a new supervisor where that is gone."""
+    """Starts commands through keepers, and a new supervisor where that is gone."""
 
     def __init__(self, silence_s: float) -> None:
         self._silence_s = silence_s
         self._lock = threading.Lock()
-        self._numbers = itertools.count(1)
-        self._waiting: dict[int, Command] = {}
+        self._idle: list[Line] = []
+        self._busy: list[Line] = []
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._closing = False
+        self._is_closing = False
 
     def start(self) -> None:
         """Start the supervisor."""
@@ -78,6 +135,7 @@ class Commands:
             self._start()
 
     def _start(self) -> None:
+        self._bury()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 (our own module)
@@ -87,36 +145,51 @@ class Commands:
                     *(str(theirs.fileno()), str(self._silence_s)),
                 ],
                 cwd=ROOT,
+                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
         self._control = ours
-        threading.Thread(
-            target=self._listen, args=(ours, self._process), name="commands", daemon=True
-        ).start()
+
+    def _bury(self) -> None:
+        """Take leave of a supervisor that is dead, and of its keepers."""
+        for line in self._idle:
+            line.wire.close()
+        self._idle.clear()
+        if self._control is not None:
+            self._control.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def stop(self) -> None:
         """End every command and the supervisor."""
         with self._lock:
-            self._closing = True
-            control, process = self._control, self._process
-            self._control = None
-        if control is not None:
-            with contextlib.suppress(OSError):
-                control.shutdown(socket.SHUT_WR)
-        if process is not None:
+            self._is_closing = True
+            idle, self._idle = self._idle, []
+            for line in [*idle, *self._busy]:
+                with contextlib.suppress(OSError):
+                    line.wire.shutdown(socket.SHUT_WR)
+            for line in idle:
+                line.wire.close()
+            if self._control is not None:
+                self._control.close()
+        if self._process is not None:
             try:
-                process.wait(STOP_S)
+                self._process.wait(STOP_S)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                self._process.kill()
+                self._process.wait()
 
     def keep_alive(self) -> None:
-        """Tell the supervisor that this process is not stopped."""
-        self.say({"do": "alive"})
+        """Tell the keepers that this process is not stopped."""
+        with self._lock:
+            for line in self._busy:
+                with contextlib.suppress(OSError):
+                    line.say({"do": "alive"}, flags=socket.MSG_DONTWAIT)
 
-    def spawn(
+    def run(
         self,
         argv: Sequence[str],
         *,
@@ -128,75 +201,61 @@ class Commands:
         limits: Mapping[str, float],
     ) -> Command:
         """Start a command; `stdin` and `output` are descriptors, `mark` is in its environment."""
-        number = next(self._numbers)
-        command = Command(self, number, mark)
-        request = {
-            "do": "spawn",
-            "id": number,
-            "argv": list(argv),
-            "env": dict(env),
-            "cwd": str(cwd),
-            "mark": mark,
-            "limits": dict(limits),
-        }
+        request = {"do": "run", "argv": list(argv), "env": dict(env), "limits": dict(limits)}
+        return self._begin({**request, "cwd": str(cwd)}, (stdin, output), mark)
+
+    def call(
+        self,
+        call: Mapping[str, object],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        stdin: int,
+        output: int,
+        mark: str,
+        limits: Mapping[str, float],
+    ) -> Command:
+        """Start a call of the python runner."""
+        request = {"do": "call", "call": dict(call), "env": dict(env), "limits": dict(limits)}
+        return self._begin({**request, "cwd": str(cwd)}, (stdin, output), mark)
+
+    def _begin(self, request: Mapping[str, object], fds: Sequence[int], mark: str) -> Command:
+        while True:
+            line, is_new = self._take()
+            try:
+                line.say(request, fds)
+            except OSError:
+                self.give_back(line, is_usable=False)
+                if is_new:
+                    raise SupervisorGoneError from None
+                continue  # that keeper died while it was idle
+            return Command(self, line, mark)
+
+    def _take(self) -> tuple[Line, bool]:
+        """A line to a keeper that is free, and whether it was made for this."""
         with self._lock:
-            if self._closing:
+            if self._is_closing:
                 raise SupervisorGoneError
-            if self._control is None:
+            if self._process is None or self._process.poll() is not None:
                 self._start()
-            self._waiting[number] = command
-        if not self.say(request, (stdin, output)):
-            self._waiting.pop(number, None)
-            raise SupervisorGoneError
-        return command
+            is_new = not self._idle
+            line = self._new_line() if is_new else self._idle.pop()
+            self._busy.append(line)
+            return line, is_new
 
-    def say(self, request: Mapping[str, object], fds: Sequence[int] = ()) -> bool:
-        """Send a request; whether the supervisor could be reached."""
-        control = self._control
-        if control is None:
-            return False
-        data = json.dumps(request).encode()
-        try:
-            if len(data) <= PACKET_BYTES:
-                socket.send_fds(control, [data], list(fds))
-            else:
-                spill = os.memfd_create("request")
-                with os.fdopen(spill, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    socket.send_fds(control, [b'{"spill":1}'], [*fds, spill])
-        except OSError:
-            return False
-        return True
+    def _new_line(self) -> Line:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            assert self._control is not None
+            with contextlib.suppress(OSError):  # a supervisor that just died: heard at the line
+                socket.send_fds(self._control, [b"keeper"], [theirs.fileno()])
+        return Line(ours, self._control)
 
-    def _listen(self, control: socket.socket, process: subprocess.Popen[bytes]) -> None:
-        with control:
-            while True:
-                try:
-                    data = control.recv(PACKET_BYTES)
-                except OSError:
-                    data = b""
-                if not data:
-                    break
-                message = json.loads(data)
-                command = self._waiting.pop(message["id"], None)
-                if command is not None:
-                    command.exit_code = message.get("code")
-                    command.errno = message.get("errno")
-                    command.over.set()
-        process.wait()
+    def give_back(self, line: Line, *, is_usable: bool) -> None:
+        """Its attempt is over: the keeper may serve another."""
         with self._lock:
-            if self._control is control:
-                self._control = None
-            orphaned = list(self._waiting.values())
-            self._waiting.clear()
-        end_marked({command.mark.encode() for command in orphaned})
-        for command in orphaned:
-            command.over.set()
-
-
-def end_marked(marks: set[bytes]) -> None:
-    """Kill every process that carries one of these marks: nobody else is left to do it."""
-    for entry in os.scandir("/proc") if marks else ():
-        if entry.name.isdigit() and any(has_mark(int(entry.name), mark) for mark in marks):
-            signal_all([int(entry.name)], signal.SIGKILL)
+            self._busy.remove(line)
+            if is_usable and not self._is_closing and line.control is self._control:
+                self._idle.append(line)
+            else:
+                line.wire.close()

@@ -1,23 +1,26 @@
 """Calls of Python functions, each in a process of its own, so that it can be stopped whole.
 
+The process is forked from a keeper that has Python ready and has never run anybody's code, so that
+no call sees what another one left.
+
 Only callables on the allow-list may be named: exact dotted paths, or packages as `package.*`. A
 callable that takes `progress` is given a function `progress(percent, line="")`.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from executions.runners.base import Context, End, Outcome
 from executions.runners.builtin import Fault, unknown_keys
-from executions.runners.shell import Shell
+from executions.runners.commands import Commands, NotStartedError
+from executions.runners.results import BadResultError, NoResultError, from_file
+from executions.runners.watched import Scratch, Watch, limit_faults, mark, result_file
 
-ROOT = Path(__file__).resolve().parents[2]
 _DOTTED = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")
 
 
@@ -35,8 +38,9 @@ class Python:
     name: ClassVar[str] = "python"
     dangerous: ClassVar[bool] = True
 
-    def __init__(self, shell: Shell, allowed: tuple[str, ...]) -> None:
-        self._shell = shell
+    def __init__(self, commands: Commands, scratch_dir: Path, allowed: tuple[str, ...]) -> None:
+        self._commands = commands
+        self._scratch = Scratch(scratch_dir)
         self._allowed = allowed
 
     def check(self, payload: Mapping[str, Any]) -> list[Fault]:
@@ -48,24 +52,39 @@ class Python:
         if not is_allowed(payload["callable"], self._allowed):
             message = f"'{payload['callable']}' is not on the list of callables that may be called"
             return Outcome(End.FAILED, message, retryable=False)
-        command = {
-            "command": [sys.executable, "-m", "executions.runners.python_child"],
-            "stdin": json.dumps(dict(payload)),
-            "env": {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-        }
-        outcome = self._shell.run(command, context)
-        if outcome.end is End.COMPLETED:
-            if not isinstance(outcome.result, dict) or "returned" not in outcome.result:
-                return Outcome(
-                    End.FAILED, "the process ended before the call returned", exit_code=0
-                )
-            return Outcome(End.COMPLETED, result=outcome.result["returned"], exit_code=0)
-        return outcome
+        with self._scratch.opened(context) as scratch:
+            return self._called_in(scratch, payload, context)
+
+    def _called_in(self, scratch: Path, payload: Mapping[str, Any], context: Context) -> Outcome:
+        try:
+            outcome = Watch(context).over(
+                lambda stdin, output: self._commands.call(
+                    payload,
+                    env=self._scratch.environment(scratch, context),
+                    cwd=scratch,
+                    stdin=stdin,
+                    output=output,
+                    mark=mark(context),
+                    limits=payload.get("limits", {}),
+                ),
+                None,
+            )
+        except NotStartedError as error:
+            return Outcome(End.FAILED, f"not started: {error}")
+        if outcome.end is not End.COMPLETED:
+            return outcome
+        try:
+            return replace(outcome, result=from_file(result_file(scratch)))
+        except NoResultError:
+            said = "the process ended (exit code 0) before the call returned"
+            return Outcome(End.FAILED, said, exit_code=0)
+        except BadResultError as error:
+            return Outcome(End.FAILED, str(error), exit_code=0)
 
 
 def check_payload(payload: Mapping[str, Any]) -> list[Fault]:
     """Every fault of a python payload."""
-    faults = unknown_keys(payload, {"callable", "args", "kwargs"})
+    faults = unknown_keys(payload, {"callable", "args", "kwargs", "limits"})
     name = payload.get("callable")
     if not isinstance(name, str) or not _DOTTED.match(name):
         faults.append(("callable", "required: a dotted path like package.module.function"))
@@ -73,4 +92,4 @@ def check_payload(payload: Mapping[str, Any]) -> list[Fault]:
         faults.append(("args", "must be a list"))
     if not isinstance(payload.get("kwargs", {}), Mapping):
         faults.append(("kwargs", "must be a mapping"))
-    return faults
+    return faults + limit_faults(payload.get("limits", {}))

@@ -88,9 +88,7 @@ class RunnerSet:
             "external": External,
             "http": lambda: Http(allowed=Allowed.listed(options.http_allowed)),
             "shell": lambda: shell.Shell(self._commands, options.scratch_dir),
-            "python": lambda: Python(
-                shell.Shell(self._commands, options.scratch_dir), options.python_callables
-            ),
+            "python": lambda: Python(self._commands, options.scratch_dir, options.python_callables),
         }
         for point in entry_points(group=ENTRY_POINTS):
             makers[point.name] = lambda p=point: p.load()(options)  # type: ignore[misc]

@@ -29,6 +29,10 @@ class BadResultError(Exception):
     """A result cannot be kept; the text says why. Give less, or plain JSON."""
 
 
+class NoResultError(Exception):
+    """Nothing was written to the file named in PEXEC_RESULT."""
+
+
 class LastLine:
     """The last printed line that is not blank, as far as a result may reach, and one byte more."""
 
@@ -75,12 +79,12 @@ def from_line(line: bytes) -> Any:
 
 
 def from_file(path: Path) -> Any:
-    """The JSON in the file named in PEXEC_RESULT; None if there is no such file, {} if empty."""
+    """The JSON in the file named in PEXEC_RESULT, {} if empty; raises NoResultError without it."""
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             data = file.read(RESULT_LIMIT_BYTES + 1)
     except FileNotFoundError:
-        return None
+        raise NoResultError from None
     except OSError as error:
         raise BadResultError(f"the file PEXEC_RESULT cannot be read: {error.strerror}") from None
     if len(data) > RESULT_LIMIT_BYTES:

@@ -2,12 +2,12 @@
 
 import secrets
 import threading
-from pathlib import Path
 
 import pytest
 
 from executions.runners.base import Context, Outcome
 from executions.runners.output import OutputBuffer, shown
+from executions.runners.processes import children_by_parent, descendants
 from executions.runners.registry import RunnerOptions, RunnerSet
 
 
@@ -46,16 +46,10 @@ class Bench:
         return shown(self.output.head, self.output.tail, self.output.total_bytes)
 
     def left(self) -> list[int]:
-        """Processes that still carry the mark of the last attempt."""
-        mark = f"PEXEC_TOKEN={self.token}".encode()
-        found = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                if mark in path.read_bytes():
-                    found.append(int(path.parent.name))
-            except OSError:
-                continue
-        return found
+        """Processes that keepers still keep: whatever session and environment they took."""
+        supervisor = self.runners._commands._process.pid
+        keepers = children_by_parent().get(supervisor, [])
+        return [pid for keeper in keepers for pid in descendants(keeper)]
 
 
 @pytest.fixture(scope="module")

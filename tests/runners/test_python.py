@@ -6,6 +6,7 @@ import pytest
 
 from executions.runners.base import End
 from executions.runners.python import check_payload, is_allowed
+from executions.runners.results import RESULT_LIMIT_BYTES
 
 
 def call(bench, name, **more):
@@ -35,7 +36,7 @@ def test_what_is_not_json_is_a_failure(bench):
         ("exit", "SystemExit: 0"),
         ("raise", "SystemExit"),
         ("interrupt", "KeyboardInterrupt"),
-        ("_exit", "the process ended before the call returned"),
+        ("_exit", "the process ended (exit code 0) before the call returned"),
     ],
 )
 def test_a_call_that_ends_without_returning_has_failed(bench, how, error):
@@ -68,6 +69,49 @@ def test_what_is_not_on_the_list_is_refused(bench):
     assert outcome.end is End.FAILED
     assert not outcome.retryable
     assert "os.system" in outcome.error
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_what_it_returns_counts_up_to_the_greatest_size(bench, over):
+    outcome = call(bench, "give", args=[RESULT_LIMIT_BYTES + over])
+    if over:
+        assert (outcome.end, outcome.result) == (End.FAILED, None)
+        assert "TooLargeError: returned 65537 bytes of JSON, at most 65536" in outcome.error
+    else:
+        assert outcome.result == "x" * (RESULT_LIMIT_BYTES - 2)
+
+
+def test_no_call_sees_what_another_left(bench):
+    first, second = (call(bench, "change_everything").result for _ in range(2))
+    assert first == second
+    assert first[0] == "None"
+
+
+def test_a_call_has_no_descriptor_but_its_own(bench):
+    assert call(bench, "open_files").result == [0, 1, 2]
+
+
+def test_a_call_leads_its_own_session_and_knows_its_marks(bench):
+    assert len(set(call(bench, "group").result)) == 1
+    seen = call(bench, "environment").result
+    assert seen["PEXEC_TOKEN"] == bench.token
+    assert "SECRET_KEY" not in seen
+
+
+def test_what_a_call_leaves_behind_is_gone_with_it(bench):
+    assert call(bench, "escape").end is End.COMPLETED
+    assert bench.left() == []
+
+
+def test_threads_are_waited_for(bench, tmp_path):
+    assert call(bench, "late", args=[str(tmp_path / "said")]).end is End.COMPLETED
+    assert (tmp_path / "said").read_text() == "done"
+
+
+def test_its_limits_hold(bench):
+    assert call(bench, "hog", args=[50], limits={"memory_mb": 200}).result == 50 << 20
+    outcome = call(bench, "hog", args=[500], limits={"memory_mb": 200})
+    assert outcome.error == "exit code 1: MemoryError:"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """Commands: what they print, how they end, and that nothing of them stays."""
 
+import os
 import signal
 import threading
 import time
 
 import pytest
 
-from executions.runners import shell
+from executions.runners import shell, watched
 from executions.runners.base import End
 
 
@@ -64,7 +65,7 @@ def test_a_missing_directory_is_told_and_not_tried_again(bench):
 
 
 def test_at_its_time_limit_a_command_ends_even_if_it_ignores_term(bench, monkeypatch):
-    monkeypatch.setattr(shell, "GRACE_S", 0.3)
+    monkeypatch.setattr(watched, "GRACE_S", 0.3)
     begun = time.monotonic()
     outcome = bench.sh("trap '' TERM; sleep 60 & wait; sleep 60", timeout_s=0.3)
     assert (outcome.end, outcome.error) == (End.TIMED_OUT, "Timeout exceeded")
@@ -87,19 +88,40 @@ def test_a_stopped_command_is_cancelled(bench):
         "sleep 60 & echo over",
         "setsid sleep 60 & echo over",
         "(setsid sh -c 'sleep 60 & sleep 60' &) ; echo over",
+        "env -i setsid sleep 60 & echo over",
+        "(env -i setsid sh -c 'trap \"\" TERM HUP; (sleep 60 &) ; sleep 60' &) ; echo over",
     ],
 )
 def test_a_command_that_is_over_leaves_nothing_behind(bench, command):
     outcome = bench.sh(command)
     assert outcome.end is End.COMPLETED
     assert bench.printed.startswith("over")
-    deadline = time.monotonic() + 3
-    while bench.left():
-        assert time.monotonic() < deadline, "descendants stay"
+    assert bench.left() == []
+
+
+def test_what_a_command_leaves_goes_while_others_run_and_they_stay(bench, tmp_path):
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    ends = []
+    other = threading.Thread(
+        target=lambda: ends.append(
+            bench.sh(f"echo on; (env -i setsid sleep 60 &); read x < {gate}")
+        )
+    )
+    other.start()
+    while len(bench.left()) < 2:
+        os.sched_yield()
+    there = set(bench.left())
+    assert bench.sh("env -i setsid sleep 60 & env -i sleep 60 & echo over").end is End.COMPLETED
+    assert set(bench.left()) == there
+    gate.write_text("go\n")
+    other.join()
+    assert ends[0].end is End.COMPLETED
+    assert bench.left() == []
 
 
 def test_a_fork_bomb_is_bounded_and_ends(bench, monkeypatch):
-    monkeypatch.setattr(shell, "GRACE_S", 0.2)
+    monkeypatch.setattr(watched, "GRACE_S", 0.2)
     bomb = "f() { sleep 30 & sleep 30 & [ $1 -gt 0 ] && f $(($1 - 1)); wait; }; f 40"
     outcome = bench.sh(bomb, timeout_s=0.5)
     assert outcome.end is End.TIMED_OUT
@@ -107,10 +129,78 @@ def test_a_fork_bomb_is_bounded_and_ends(bench, monkeypatch):
     assert bench.sh("echo still here").end is End.COMPLETED
 
 
+BOMB = "f() { [ $1 -gt 0 ] && { f $(($1 - 1)) & f $(($1 - 1)) & }; sleep 30; }; f 10"
+"""Doubles, up to two thousand: for the machine's sake it ends somewhere."""
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [BOMB, f"env -i setsid sh -c '{BOMB}' & sleep 30", BOMB.replace("{ f", "{ setsid true; f")],
+)
+def test_a_fork_bomb_is_gone_when_it_passes_its_limit(bench, bomb):
+    begun = time.monotonic()
+    outcome = bench.sh(bomb, payload={"limits": {"processes": 60}}, timeout_s=30)
+    assert (outcome.end, outcome.error) == (End.FAILED, "more than 60 processes")
+    assert time.monotonic() - begun < 6
+    assert bench.left() == []
+    assert bench.sh("echo still here").end is End.COMPLETED
+
+
+def test_a_fork_bomb_is_gone_although_nothing_was_asked(bench):
+    assert bench.sh(BOMB, timeout_s=30).error == "more than 1000 processes"
+    assert bench.left() == []
+
+
+def test_as_many_processes_as_allowed_may_run(bench):
+    command = "for i in 1 2 3 4 5 6 7; do sleep 0.3 & done; wait"
+    assert bench.sh(command, payload={"limits": {"processes": 8}}).end is End.COMPLETED
+
+
 def test_memory_is_limited_where_asked(bench):
     hungry = ["python3", "-c", "x = 'x' * (1 << 30)"]
     outcome = bench.sh(hungry, payload={"limits": {"memory_mb": 300}})
     assert outcome.end is End.FAILED
+
+
+def test_cpu_time_is_limited_where_asked(bench):
+    outcome = bench.sh("while :; do :; done", payload={"limits": {"cpu_s": 1}})
+    assert outcome.error == "killed by SIGKILL"
+
+
+def test_files_are_limited_where_asked(bench):
+    outcome = bench.sh("head -c 3000000 /dev/zero > x", payload={"limits": {"file_mb": 1}})
+    assert outcome.end is End.FAILED
+
+
+def test_limits_hold_before_a_command_begins(bench):
+    assert bench.sh("ulimit -p").end is End.COMPLETED
+    assert 1000 < int(bench.printed) < 10_000
+    limits = {"memory_mb": 64, "cpu_s": 7, "file_mb": 3}
+    for _ in range(20):
+        bench.sh("ulimit -v; ulimit -t; ulimit -f", payload={"limits": limits})
+        assert bench.printed.split() == ["65536", "7", "6144"]
+
+
+@pytest.mark.parametrize("command", [["no-such-program"], ["/etc/hostname"]])
+def test_what_cannot_be_started_under_limits_is_told_as_without(bench, command):
+    limited = bench.sh(command, payload={"limits": {"cpu_s": 5}})
+    assert limited == bench.sh(command)
+    assert limited.exit_code in (126, 127)
+
+
+def test_a_command_is_not_shielded_by_what_its_supervisor_ignores(bench):
+    bench.sh(["python3", "-c", "print(open('/proc/self/status').read())"])
+    ignored = int(bench.printed.partition("SigIgn:")[2].split()[0], 16)
+    assert not ignored & (1 << signal.SIGHUP - 1 | 1 << signal.SIGTERM - 1 | 1 << signal.SIGINT - 1)
+
+
+def test_a_program_is_looked_for_where_the_payload_says(bench, tmp_path):
+    (tmp_path / "mine").write_text("#!/bin/sh\necho mine\n")
+    (tmp_path / "mine").chmod(0o755)
+    for limits in ({}, {"cpu_s": 5}):
+        path = f"{tmp_path}:/usr/bin:/bin"
+        bench.sh(["mine"], payload={"env": {"PATH": path}, "limits": limits})
+        assert bench.printed == "mine\n"
 
 
 def test_progress_lines_are_reported(bench):

@@ -1,13 +1,19 @@
-"""The supervisor: what happens to commands when the worker dies, or it dies itself."""
+"""The supervisor and its keepers: what is left when the worker dies, or one of them."""
 
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
+
+import pytest
+
+from executions.runners import watched
+from executions.runners.base import End
+from executions.runners.processes import children_by_parent, descendants
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = """
@@ -17,7 +23,8 @@ from executions.runners.base import Context
 from executions.runners.output import OutputBuffer
 from executions.runners.registry import RunnerOptions, RunnerSet
 
-runners = RunnerSet(["shell"], RunnerOptions(Path(sys.argv[1]), silence_s=float(sys.argv[2])))
+options = RunnerOptions(Path(sys.argv[1]), ("tests.runners.work.*",), silence_s=float(sys.argv[2]))
+runners = RunnerSet(["shell", "python"], options)
 runners.start()
 
 def alive():
@@ -25,68 +32,135 @@ def alive():
         runners.keep_alive()
         time.sleep(0.05)
 
+def run(name, payload, token):
+    context = Context("PEXEC-1", "T1", 1, token, 60.0, OutputBuffer())
+    runners.run(name, payload, context)
+
 threading.Thread(target=alive, daemon=True).start()
-context = Context("PEXEC-1", "T1", 1, sys.argv[3], 60.0, OutputBuffer(tap=lambda o, d: print(d, flush=True)))
-runners.run("shell", {"command": "trap '' TERM; (setsid sleep 61 &); sleep 60 & echo begun; wait; sleep 60"}, context)
+threading.Thread(target=run, args=("python", {"callable": "tests.runners.work.scatter"}, "two")).start()
+run("shell", {"command": "trap '' TERM; (env -i setsid sleep 61 &); sleep 60 & wait; sleep 60"}, "one")
 """  # noqa: E501 (a program)
-
-
-TOKEN = f"dying-{os.getpid()}"
+PROCESSES = 1 + 2 + 3 + 2
+"""Supervisor, keepers, what the command is, what the call is."""
 BEGUN_WITHIN_S = 10
 
 
-def marked():
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if f"PEXEC_TOKEN={TOKEN}".encode() in path.read_bytes():
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
-
-
-def wait_gone(within_s):
+def wait_until(is_so, within_s):
     deadline = time.monotonic() + within_s
-    while marked():
-        assert time.monotonic() < deadline, f"still there: {marked()}"
+    while not is_so():
+        assert time.monotonic() < deadline
         os.sched_yield()
 
 
 @contextmanager
 def worker(tmp_path, silence_s):
+    """A worker with a command and a call, and every process below it."""
     with subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(tmp_path), str(silence_s), TOKEN],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
+        [sys.executable, "-c", WORKER, str(tmp_path), str(silence_s)], cwd=ROOT
     ) as process:
-        assert process.stdout.readline()
-        deadline = time.monotonic() + BEGUN_WITHIN_S
-        while len(marked()) < 3:
-            assert time.monotonic() < deadline, marked()
-            os.sched_yield()
-        yield process
+        wait_until(lambda: len(descendants(process.pid)) == PROCESSES, BEGUN_WITHIN_S)
+        tree = descendants(process.pid)
+        yield process, tree
         process.kill()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in tree), 6)
 
 
 def test_when_the_worker_is_killed_every_tree_is_gone(tmp_path):
-    with worker(tmp_path, 20) as process:
+    with worker(tmp_path, 20) as (process, _tree):
         process.kill()
-        wait_gone(6)
 
 
 def test_when_the_worker_is_stopped_its_commands_are_killed(tmp_path):
-    with worker(tmp_path, 0.5) as process:
+    with worker(tmp_path, 0.5) as (process, tree):
         process.send_signal(signal.SIGSTOP)
-        wait_gone(6)
+        supervisor = children_by_parent()[process.pid]
+        keepers = children_by_parent()[supervisor[0]]
+        rest = set(tree) - {*supervisor, *keepers}
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in rest), 6)
 
 
-def test_when_the_supervisor_dies_its_commands_end_and_a_new_one_serves(bench):
+def test_when_the_supervisor_is_killed_all_ends_with_the_worker_yet(tmp_path):
+    with worker(tmp_path, 20) as (process, tree):
+        os.kill(children_by_parent()[process.pid][0], signal.SIGKILL)
+        assert len(tree) == PROCESSES
+
+
+def keepers(bench):
+    return children_by_parent().get(bench.runners._commands._process.pid, [])
+
+
+def keeper_of(bench):
+    return next(pid for pid in keepers(bench) if descendants(pid))
+
+
+def on_progress(bench, act):
+    """Do something once the command has begun."""
+    bench.progress = type("", (), {"append": staticmethod(lambda _said: act())})
+
+
+def test_when_the_supervisor_dies_its_commands_go_on_and_a_new_one_serves(bench):
     victim = bench.runners._commands._process
-    bench.progress = SimpleNamespace(append=lambda _said: victim.kill())
-    outcome = bench.sh("echo '::progress 1 begun'; sleep 60")
+    on_progress(bench, victim.kill)
+    outcome = bench.sh("echo '::progress 1 begun'; sleep 0.3; echo '[1]'")
+    assert (outcome.end, outcome.result) == (End.COMPLETED, [1])
+    outcomes = []
+    both = threading.Barrier(2)
+
+    def run():
+        both.wait()
+        outcomes.append(bench.sh("sleep 0.2").end)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == [End.COMPLETED] * 2
+    assert bench.runners._commands._process is not victim
+
+
+@pytest.mark.parametrize("what", ["sleep 60", "env -i setsid sleep 60 & sleep 60"])
+def test_when_a_keeper_dies_its_attempt_has_failed_and_is_gone(bench, what):
+    before = set(keepers(bench))
+    bench.sh("true")
+    left = []
+
+    def kill():
+        keeper = keeper_of(bench)
+        left.extend(descendants(keeper))
+        os.kill(keeper, signal.SIGKILL)
+
+    on_progress(bench, kill)
+    outcome = bench.sh(f"{what} & echo '::progress 1 begun'; wait; sleep 60")
     assert outcome.error == "the supervisor of commands is gone"
-    deadline = time.monotonic() + 5
-    while bench.left():
-        assert time.monotonic() < deadline, "its command lives on"
-    assert bench.sh("echo again").end == "completed"
+    assert left
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), 5)
+    assert bench.sh("echo again").end is End.COMPLETED
+    assert len(keepers(bench)) <= len(before) + 1
+
+
+def test_a_keeper_that_is_stopped_is_given_up_at_last(bench, monkeypatch):
+    monkeypatch.setattr(watched, "GRACE_S", 0.1)
+    monkeypatch.setattr(watched, "PATIENCE_S", 0.2)
+    left = []
+
+    def stop():
+        left.extend(descendants(keeper_of(bench)))
+        os.kill(keeper_of(bench), signal.SIGSTOP)
+
+    on_progress(bench, stop)
+    outcome = bench.sh("echo '::progress 1 begun'; env -i setsid sleep 60", timeout_s=0.5)
+    assert outcome.end is End.TIMED_OUT
+    assert left
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), 5)
+    assert bench.sh("echo again").end is End.COMPLETED
+
+
+def test_a_command_nobody_listens_to_is_ended(bench):
+    def fail():
+        raise LookupError("no room")
+
+    on_progress(bench, fail)
+    outcome = bench.sh("echo '::progress 1 begun'; sleep 60")
+    assert outcome.error == "LookupError: no room"
+    assert bench.left() == []
