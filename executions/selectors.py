@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from executions.models import Attempt, Execution, Resource, TaskGroup, TaskRun, TaskType, Team
 from executions.models.runs import EXECUTION_ID_PREFIX
+from executions.models.tokens import Scope, TokenScope
 from executions.scheduling.model import (
     FINAL_EXECUTION_STATES,
     OPEN_EXECUTION_STATES,
@@ -60,6 +61,12 @@ def executions_visible_to(user: Any) -> QuerySet[Execution]:
         | Q(group=None)
         & (Q(pk__in=theirs.values("execution")) | ~Q(pk__in=owned.values("execution")))
     )
+
+
+def token_scope(token: Any) -> Scope:
+    """How far a token goes; one without a word on it as far as its user."""
+    found = TokenScope.objects.filter(token=token).values_list("scope", flat=True).first()
+    return Scope.CONFIGURE if found is None else Scope(found)
 
 
 def _key(text: str) -> int | None:

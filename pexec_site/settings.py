@@ -306,6 +306,7 @@ REST_FRAMEWORK = {
         "user": env.str("PEXEC_API_RATE", default="6000/min"),
     },
 }
+KNOX_TOKEN_MODEL = "knox.AuthToken"  # noqa: S105 (a model)
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_LIMIT_PER_USER": 50}
 SPECTACULAR_SETTINGS = {
     "TITLE": "pexec",

@@ -6,13 +6,20 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from knox.models import AuthToken
 from rest_framework.request import Request
 
-from executions import selectors
+from executions import selectors, services
+
+OPERATING = frozenset({"add_execution", "change_execution"})
 
 
 def require(request: Request, permission: str) -> None:
-    """Raise PermissionDenied unless the user has this permission of the product."""
+    """Raise PermissionDenied unless user and token have this permission of the product."""
+    if isinstance(request.auth, AuthToken) and not permission.startswith("view_"):
+        needed = services.Scope.OPERATE if permission in OPERATING else services.Scope.CONFIGURE
+        if not selectors.token_scope(request.auth).reaches(needed):
+            raise PermissionDenied(f"this token may not {needed}")
     if not request.user.has_perm(f"executions.{permission}"):
         raise PermissionDenied(f"you lack the permission '{permission}'")
 

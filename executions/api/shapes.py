@@ -230,10 +230,19 @@ class CredentialsShape(serializers.Serializer[Any]):
 
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=128, trim_whitespace=False)
+    scope = serializers.ChoiceField(
+        choices=[s.value for s in services.Scope],
+        default=services.Scope.CONFIGURE.value,
+        help_text="read: look; operate: run what is saved, too; configure: all the user may.",
+    )
+    days = serializers.IntegerField(
+        min_value=1, max_value=366, default=90, help_text="How long it is good for."
+    )
 
 
 class TokenShape(serializers.Serializer[Any]):
     """A token, told this once."""
 
     token = serializers.CharField()
+    scope = serializers.CharField()
     expires_at = serializers.DateTimeField(allow_null=True)

@@ -19,6 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import AnonRateThrottle
 
+from executions import services
 from executions.api import shapes
 
 
@@ -42,11 +43,14 @@ def token_make(request: Request) -> Response:
     """A new token; send it as `Authorization: Token …`."""
     given = shapes.CredentialsShape(data=request.data)
     given.is_valid(raise_exception=True)
-    user = authenticate(request, **given.validated_data)
+    wanted = given.validated_data
+    user = authenticate(request, username=wanted["username"], password=wanted["password"])
     if user is None:
         raise AuthenticationFailed("wrong user name or password")
-    made, token = AuthToken.objects.create(user)
-    return Response({"token": token, "expires_at": made.expiry}, status.HTTP_201_CREATED)
+    scope = services.Scope(wanted["scope"])
+    token, expires_at = services.token_make(user=user, scope=scope, days=wanted["days"])
+    answer = {"token": token, "scope": scope.value, "expires_at": expires_at}
+    return Response(answer, status.HTTP_201_CREATED)
 
 
 @extend_schema(operation_id="token_end", request=None, responses={204: None})

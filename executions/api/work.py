@@ -46,6 +46,7 @@ def work_claim(request: Request) -> Response:
 @api_view(["POST"])
 def work_heartbeat(request: Request, token: str) -> Response:
     """Keep the work, and say how far it is."""
+    require(request, "add_execution")
     services.work_heartbeat(
         token=token, user=request.user, **_valid(shapes.HeartbeatShape, request)
     )
@@ -60,6 +61,7 @@ def work_heartbeat(request: Request, token: str) -> Response:
 @api_view(["POST"])
 def work_complete(request: Request, token: str) -> Response:
     """The work is done."""
+    require(request, "add_execution")
     services.work_complete(
         token=token, user=request.user, **_valid(shapes.CompletionShape, request)
     )
@@ -74,5 +76,6 @@ def work_complete(request: Request, token: str) -> Response:
 @api_view(["POST"])
 def work_fail(request: Request, token: str) -> Response:
     """The work failed."""
+    require(request, "add_execution")
     services.work_fail(token=token, user=request.user, **_valid(shapes.FailureShape, request))
     return Response(status=status.HTTP_204_NO_CONTENT)

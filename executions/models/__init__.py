@@ -14,6 +14,7 @@ from executions.models.runs import (
     WorkerProcess,
 )
 from executions.models.secrets import Secret
+from executions.models.tokens import TokenScope
 
 __all__ = [
     "Attempt",
@@ -31,5 +32,6 @@ __all__ = [
     "TaskRun",
     "TaskType",
     "Team",
+    "TokenScope",
     "WorkerProcess",
 ]

@@ -21,6 +21,7 @@ from executions.services.groups import (
     spec_of,
     spec_surroundings,
 )
+from executions.services.tokens import Scope, token_make
 from executions.services.work import (
     WorkTakenError,
     work_claim,
@@ -35,6 +36,7 @@ __all__ = [
     "IdempotencyConflictError",
     "NotAllowedNowError",
     "NothingToRetryError",
+    "Scope",
     "WorkTakenError",
     "attempt_force_close",
     "execution_cancel",
@@ -48,6 +50,7 @@ __all__ = [
     "spec_check",
     "spec_of",
     "spec_surroundings",
+    "token_make",
     "work_claim",
     "work_complete",
     "work_fail",
