@@ -259,15 +259,21 @@ execution_resume = _verb("resume", services.execution_resume)
 
 @extend_schema(
     operation_id="execution_retry_failed",
-    request=None,
+    request=shapes.RetryShape,
     responses={201: shapes.ExecutionShape, 409: shapes.ProblemShape},
 )
 @api_view(["POST"])
 def execution_retry_failed(request: Request, public_id: str) -> Response:
-    """A new execution with only the tasks that did not complete."""
+    """A new execution with only the tasks that did not complete, or those named of them."""
     execution = visible_execution(request, public_id)
     require(request, "change_execution")
-    return _created(services.execution_retry_failed(execution=execution, user=request.user))
+    asked = shapes.RetryShape(data=request.data)
+    asked.is_valid(raise_exception=True)
+    return _created(
+        services.execution_retry_failed(
+            execution=execution, user=request.user, **asked.validated_data
+        )
+    )
 
 
 @extend_schema(

@@ -156,6 +156,15 @@ class ChangesShape(serializers.Serializer[Any]):
             raise serializers.ValidationError(f"{error}: {BadLimitPath.__doc__}") from None
 
 
+class RetryShape(serializers.Serializer[Any]):
+    """Which tasks to try again: all that did not complete, or `only` those and what they need."""
+
+    only = serializers.ListField(
+        child=serializers.CharField(max_length=200), required=False, allow_null=True, default=None
+    )
+    with_skipped = serializers.BooleanField(required=False, default=False)
+
+
 class ClaimShape(serializers.Serializer[Any]):
     """Which work to take."""
 

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from executions import exports, selectors, services
+from executions import exports, selectors, services, specs
 from executions.pages.permissions import require
 from executions.pages.plans import what_if_context
 from executions.pages.work import work_context
@@ -139,11 +139,26 @@ def execution_verb(request: HttpRequest, public_id: str, verb: str) -> HttpRespo
     if verb not in VERBS:
         raise Http404
     try:
-        made = getattr(services, VERBS[verb])(execution=execution, user=request.user)
-    except (services.NotAllowedNowError, services.NothingToRetryError) as error:
-        messages.error(request, str(error))
+        more = _retry_asked(request) if verb == "retry-failed" else {}
+        made = getattr(services, VERBS[verb])(execution=execution, user=request.user, **more)
+    except (
+        services.NotAllowedNowError,
+        services.NothingToRetryError,
+        specs.SpecInvalidError,
+    ) as error:
+        messages.error(request, str(error) or str(error.__doc__))
         made = None
     return redirect(execution_url(made if verb == "retry-failed" and made else execution))
+
+
+def _retry_asked(request: HttpRequest) -> dict[str, Any]:
+    """The button in the head tries all again; the failure report sends what is ticked there."""
+    if not request.POST.get("chosen"):
+        return {}
+    return {
+        "only": request.POST.getlist("only"),
+        "with_skipped": bool(request.POST.get("with_skipped")),
+    }
 
 
 @login_required

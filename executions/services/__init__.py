@@ -2,8 +2,6 @@
 
 from executions.services.admission import (
     IdempotencyConflictError,
-    NothingToRetryError,
-    execution_retry_failed,
     execution_submit,
 )
 from executions.services.control import (
@@ -21,6 +19,11 @@ from executions.services.groups import (
     spec_of,
     spec_surroundings,
 )
+from executions.services.retries import (
+    NotAmongTheRestError,
+    NothingToRetryError,
+    execution_retry_failed,
+)
 from executions.services.tokens import Scope, token_make
 from executions.services.work import (
     WorkTakenError,
@@ -35,6 +38,7 @@ from executions.services.work import (
 __all__ = [
     "IdempotencyConflictError",
     "NotAllowedNowError",
+    "NotAmongTheRestError",
     "NothingToRetryError",
     "Scope",
     "WorkTakenError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,11 +25,7 @@ from executions.scheduling.estimates import (
     with_estimates,
 )
 from executions.scheduling.graph import demand_numbers
-from executions.scheduling.model import (
-    FINAL_EXECUTION_STATES,
-    ExecutionState,
-    TaskState,
-)
+from executions.scheduling.model import TaskState
 from executions.scheduling.search import BetterOrder
 from executions.services.groups import (
     RUN_FIELDS,
@@ -49,10 +45,6 @@ Estimates = Mapping[str, Estimate]
 
 class IdempotencyConflictError(Exception):
     """The idempotency key was used for another request. Use a new key for a new request."""
-
-
-class NothingToRetryError(Exception):
-    """The execution is not over, or all its tasks completed: there is nothing to try again."""
 
 
 def execution_submit(
@@ -181,47 +173,6 @@ def _task_run(task: TaskSpec, duration: Estimate) -> Row:
     }
 
 
-def execution_retry_failed(*, execution: Execution, user: Any) -> Execution:
-    """A new execution of the tasks of a finished one that did not complete, linked to it."""
-    execution.refresh_from_db()
-    if ExecutionState(execution.state) not in FINAL_EXECUTION_STATES:
-        raise NothingToRetryError
-    runs = list(execution.task_runs.exclude(state=TaskState.COMPLETED).order_by("position"))
-    if not runs:
-        raise NothingToRetryError
-    return execution_submit(
-        user=user, group=execution.group, spec=_rest(execution, runs), parent=execution
-    )
-
-
 def _completed_before(execution: Execution) -> frozenset[str]:
     """Tasks whose results a retry of this execution may refer to."""
     return frozenset(completed_runs(execution.pk).values_list("task_id", flat=True))
-
-
-def _rest(execution: Execution, runs: Collection[TaskRun]) -> TaskGroupSpec:
-    """The spec of these task runs alone: what they needed and is completed is no more needed."""
-    left = {run.task_id for run in runs}
-    return TaskGroupSpec.model_validate(
-        {
-            "name": execution.name,
-            **{field: execution.config[field] for field in CONFIG_FIELDS},
-            "tasks": [
-                {
-                    "id": run.task_id,
-                    "title": run.title,
-                    "runner": run.runner,
-                    "payload": run.payload,
-                    "priority": run.priority,
-                    "team": run.team or None,
-                    "task_type": run.task_type or None,
-                    "required_resources": run.required_resources,
-                    "depends_on": [needed for needed in run.depends_on if needed in left],
-                    "duration_s": run.duration_s if run.duration_source == "task" else None,
-                    "timeout_ms": run.timeout_ms,
-                    "max_retries": run.max_retries,
-                }
-                for run in runs
-            ],
-        }
-    )

@@ -5,6 +5,7 @@ import { DashboardStore } from "./dashboard_store.js";
 import { LiveConnection } from "./live.js";
 import { showConnection } from "./connection.js";
 import { drawn, element, part, stateMark, write } from "./dom.js";
+import { isOver } from "./store.js";
 import { segments } from "./summary.js";
 import { ago, clock, duration, executionLook, executionWord, keyName, waitWord } from "./words.js";
 
@@ -24,8 +25,6 @@ const live = new LiveConnection({
   onState: (state) => showConnection(state, part("main"), () => heardAt),
 });
 
-const FINAL = new Set(["completed", "failed", "cancelled"]);
-
 function draw() {
   const body = document.getElementById("executions");
   if (body === null) {
@@ -38,9 +37,9 @@ function draw() {
   const words = document.querySelector("#filters input[type=search]");
   const wanted = words instanceof HTMLInputElement ? words.value.trim().toLowerCase() : "";
   const rows = [...store.executions.entries()]
-    .filter(([, run]) => !(isHiding && FINAL.has(run.state)))
+    .filter(([, run]) => !(isHiding && isOver(run.state)))
     .filter(([, run]) => `${run.name} ${run.id}`.toLowerCase().includes(wanted))
-    .sort(([a, x], [b, y]) => Number(FINAL.has(x.state)) - Number(FINAL.has(y.state)) || Number(b) - Number(a))
+    .sort(([a, x], [b, y]) => Number(isOver(x.state)) - Number(isOver(y.state)) || Number(b) - Number(a))
     .slice(0, SHOWN);
   const focused = document.activeElement?.closest("tr")?.dataset.key;
   body.replaceChildren(...rows.map(([key, run]) => row(key, run)));
@@ -62,7 +61,7 @@ function draw() {
 function row(key, run) {
   const counts = run.counts ?? {};
   const elapsed = run.started_at ? (run.completed_at ?? now()) - run.started_at : null;
-  const left = run.forecast_s && elapsed !== null && !FINAL.has(run.state) ? run.forecast_s - elapsed : null;
+  const left = run.forecast_s && elapsed !== null && !isOver(run.state) ? run.forecast_s - elapsed : null;
   return element(
     "tr",
     { "data-key": key },
@@ -80,7 +79,7 @@ function row(key, run) {
       segments(counts),
       element("span", { class: "small soft num" }, `${counts.completed ?? 0}/${run.total}`),
     ),
-    element("td", { "data-label": "Elapsed", class: "num" }, elapsed === null ? "–" : FINAL.has(run.state) ? duration(elapsed) : clock(elapsed)),
+    element("td", { "data-label": "Elapsed", class: "num" }, elapsed === null ? "–" : isOver(run.state) ? duration(elapsed) : clock(elapsed)),
     element("td", { "data-label": "Left", class: "num" }, left === null ? "–" : clock(Math.max(0, left))),
     element("td", { "data-label": "Owner" }, run.owner || "–"),
     element("td", { "data-label": "Started", class: "nowrap" }, run.started_at ? ago(now() - run.started_at) : "–"),
@@ -88,7 +87,7 @@ function row(key, run) {
 }
 
 function drawFigures() {
-  const runs = [...store.executions.values()].filter((run) => !FINAL.has(run.state));
+  const runs = [...store.executions.values()].filter((run) => !isOver(run.state));
   const waiting = runs.reduce(
     (sum, { counts = {} }) => sum + (counts.queued ?? 0) + (counts.blocked ?? 0) + (counts.retrying ?? 0),
     0,

@@ -23,6 +23,7 @@ import { setUpReport } from "./report.js";
  * @property {LiveConnection} live
  * @property {() => number} now  seconds, by the server's clock
  * @property {(id: string | null) => void} choose  open or close a task's side panel
+ * @property {(tab: string, id: string) => void} show  a task in one of the tabs
  * @property {() => string | null} chosen
  * @property {(tab: string) => boolean} isShown
  * @property {(run: () => void) => void} onTab
@@ -54,6 +55,11 @@ const shared = {
   live,
   now: () => Date.now() / 1000 + ahead,
   choose: (id) => address.set("task", id),
+  show: (tab, id) => {
+    address.set("task", id);
+    address.set("tab", tab);
+    part(`view-${tab}`).scrollIntoView({ block: "start" });
+  },
   chosen: () => address.get("task"),
   isShown: (tab) => address.tab() === tab,
   onTab: address.onChange,

@@ -282,6 +282,16 @@ export function isFinal(state) {
   return FINAL.has(state);
 }
 
+const OVER = new Set(["completed", "failed", "cancelled"]);
+
+/**
+ * Whether an execution in this state has ended.
+ * @param {string | undefined} state
+ */
+export function isOver(state) {
+  return OVER.has(state ?? "");
+}
+
 /**
  * Units a task holds under a key while it runs: null if none, 0 if all of them (alone).
  * @param {Task} task

@@ -2,11 +2,10 @@
 /** The sticky head: state, counts, progress, time, verbs, title, favicon, and the end's banner. */
 
 import { drawn, element, part, stateMark, write } from "./dom.js";
-import { isActive } from "./store.js";
+import { isActive, isOver } from "./store.js";
 import { STATE_ORDER, clock, duration, executionLook, executionWord, stateWord } from "./words.js";
 
 const ANNOUNCE_EVERY_S = 5;
-const FINAL = new Set(["completed", "failed", "cancelled"]);
 
 /** @param {import("./execution.js").Page} page */
 export function setUpSummary({ store, now }) {
@@ -28,7 +27,7 @@ export function setUpSummary({ store, now }) {
     error.hidden = run.error === "";
     write(error, run.error);
     announce(`${run.name}: ${word}, ${run.counts.failed ?? 0} failed`, now());
-    if (FINAL.has(run.state)) {
+    if (isOver(run.state)) {
       showEnd(run, wasOpen);
     } else {
       wasOpen = true;
@@ -118,13 +117,13 @@ function showTimes(run, tasks, now) {
  * @param {string} state
  */
 function showVerbs(state) {
-  const isOver = FINAL.has(state);
+  const hasEnded = isOver(state);
   /** @type {Record<string, string>} */
   const why = {
     pause: state === "running" ? "" : "Only a running execution can be paused",
     resume: "",
-    cancel: isOver ? "It is over" : state === "cancelling" ? "Requested; attempts are being stopped" : "",
-    "retry-failed": isOver ? "" : "Once it has ended with failures",
+    cancel: hasEnded ? "It is over" : state === "cancelling" ? "Requested; attempts are being stopped" : "",
+    "retry-failed": hasEnded ? "" : "Once it has ended with failures",
   };
   for (const form of document.querySelectorAll("form[data-verb]")) {
     if (!(form instanceof HTMLFormElement)) {
@@ -155,7 +154,7 @@ function showTitle(run, word) {
     0,
   );
   const share = run.total > 0 ? Math.floor((100 * done) / run.total) : 0;
-  const title = FINAL.has(run.state)
+  const title = isOver(run.state)
     ? `${run.name} – ${word.toLowerCase()}`
     : `(${share} %) ${run.name} – ${word.toLowerCase()}`;
   if (document.title !== title) {

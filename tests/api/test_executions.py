@@ -187,6 +187,54 @@ def test_a_finished_execution_cannot_be_paused_and_its_rest_can_be_retried(as_au
     assert as_author.post(f"{ADDRESS}{retried['id']}/retry-failed/").status_code == 409
 
 
+def retried(client, execution, **asked):
+    return client.post(f"{ADDRESS}{execution.public_id}/retry-failed/", asked, format="json")
+
+
+def tasks_of(answer):
+    return list(
+        TaskRun.objects.filter(execution__pk=answer.json()["id"].removeprefix("PEXEC-"))
+        .order_by("position")
+        .values_list("task_id", flat=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "tried"),
+    [
+        ({"only": ["TASK-003"]}, ["TASK-003"]),
+        ({"only": ["TASK-003"], "with_skipped": True}, ["TASK-003", "TASK-005"]),
+        ({"only": ["TASK-005"]}, ["TASK-003", "TASK-005"]),
+        ({"only": None}, ["TASK-003", "TASK-005"]),
+    ],
+)
+def test_a_retry_takes_the_chosen_and_what_they_need(as_author, author, asked, tried):
+    assert tasks_of(retried(as_author, finished(author), **asked)) == tried
+
+
+@pytest.mark.parametrize("only", [["TASK-001"], ["TASK-003", "NONE"], []])
+def test_a_retry_of_what_is_not_left_is_refused(as_author, author, only):
+    execution = finished(author)
+    answer = retried(as_author, execution, only=only)
+    assert answer.status_code == 409
+    assert all(name in answer.json()["detail"] for name in only if name != "TASK-003")
+    assert not Execution.objects.filter(parent=execution).exists()
+
+
+def test_what_was_skipped_for_want_of_two_comes_only_with_both(as_author, author):
+    tasks = [
+        {"id": "TASK-003"},
+        {"id": "OTHER"},
+        {"id": "BOTH", "depends_on": ["TASK-003", "OTHER"]},
+    ]
+    execution = finished(author, spec(*tasks))
+    TaskRun.objects.filter(task_id="OTHER").update(state="failed")
+    one = retried(as_author, execution, only=["TASK-003"], with_skipped=True)
+    assert tasks_of(one) == ["TASK-003"]
+    both = retried(as_author, execution, only=["TASK-003", "OTHER"], with_skipped=True)
+    assert tasks_of(both) == ["TASK-003", "OTHER", "BOTH"]
+
+
 def test_lists_are_paged_and_filtered(as_author, author):
     finished(author)
     submit(as_author, {"spec": spec(name="one")})

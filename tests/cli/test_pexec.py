@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from executions.models import Command, Execution
+from executions.models import Command, Execution, TaskRun
 from tests.api.records import finished
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +99,10 @@ def test_retry_and_cancel_do_as_rest_does(capsys, admin_user):
     assert Command.objects.get().by == admin_user
     assert "is completed" in refused("cancel", execution.public_id)
     assert "nothing to try again" in refused("retry-failed", retried)
+    one = pexec(capsys, "retry-failed", execution.public_id, "--only", "TASK-003").strip()
+    tried = TaskRun.objects.filter(execution__pk=one.removeprefix("PEXEC-"))
+    assert [run.task_id for run in tried] == ["TASK-003"]
+    assert "TASK-001" in refused("retry-failed", execution.public_id, "--only", "TASK-001")
 
 
 def test_unknown_ids_and_users_are_bad_input(admin_user):

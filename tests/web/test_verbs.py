@@ -1,8 +1,10 @@
 """What people press: cancel, pause, resume, retry, run, delete, change a limit."""
 
 import pytest
+from django.utils import timezone
 
 from executions.models import Command, Execution, TaskGroup, Team
+from tests.web.conftest import task_is
 
 VERBS = ("cancel", "pause", "resume")
 
@@ -83,3 +85,38 @@ def test_an_operator_changes_no_limit(operator):
 @pytest.mark.parametrize("place", ["team/nobody", "planet/dev_team"])
 def test_an_unknown_limit_is_not_found(admin_client, site, place):
     assert admin_client.post(f"/limits/{place}/", {"value": "1"}).status_code == 404
+
+
+def ended(execution):
+    task_is(execution, "build", state="failed", error="no", reason="error")
+    task_is(execution, "test", state="skipped", skipped_because_of="build")
+    now = timezone.now()
+    Execution.objects.filter(pk=execution.pk).update(
+        state="failed", outcome="failure", started_at=now, completed_at=now
+    )
+
+
+@pytest.mark.parametrize(
+    ("ticked", "tried"),
+    [
+        ({"only": ["build"]}, ["build"]),
+        ({"only": ["build"], "with_skipped": "1"}, ["build", "test"]),
+    ],
+)
+def test_retry_these_tries_again_what_is_ticked(operator, execution, ticked, tried):
+    ended(execution)
+    page = operator.get(f"/executions/{execution.public_id}/").content.decode()
+    assert '<input type="checkbox" name="only" value="build" checked' in page
+    address = f"/executions/{execution.public_id}/retry-failed/"
+    answer = operator.post(address, {"chosen": "1", **ticked})
+    again = Execution.objects.get(parent=execution)
+    assert answer.headers["Location"] == f"/executions/{again.public_id}/"
+    assert list(again.task_runs.values_list("task_id", flat=True)) == tried
+
+
+def test_retry_these_with_nothing_ticked_says_so(operator, execution):
+    ended(execution)
+    address = f"/executions/{execution.public_id}/retry-failed/"
+    answer = operator.post(address, {"chosen": "1"}, follow=True)
+    assert "nothing to try again" in answer.content.decode()
+    assert not Execution.objects.filter(parent=execution).exists()

@@ -71,6 +71,15 @@ class Command(BaseCommand):
             simple = verbs.add_parser(verb, help=words)
             simple.add_argument("id", metavar="ID")
             simple.add_argument("--user", help="on whose behalf")
+            if verb == "retry-failed":
+                simple.add_argument(
+                    "--only", action="append", metavar="TASK", help="and what it needs; repeatable"
+                )
+                simple.add_argument(
+                    "--with-skipped",
+                    action="store_true",
+                    help="and what was skipped without it",
+                )
 
     def handle(self, *_args: Any, verb: str, **options: Any) -> None:
         """Do what the subcommand says."""
@@ -134,14 +143,25 @@ class Command(BaseCommand):
             raise bad_input(str(error)) from None
         self.stdout.write(f"{execution.public_id} is being cancelled")
 
-    def do_retry_failed(self, *, id: str, user: str | None, **_: Any) -> None:  # noqa: A002 (an option's name)
-        """A new execution of the rest."""
+    def do_retry_failed(
+        self,
+        *,
+        id: str,  # noqa: A002 (an option's name)
+        user: str | None,
+        only: list[str] | None,
+        with_skipped: bool,
+        **_: Any,
+    ) -> None:
+        """A new execution of the rest, or of a part of it."""
         try:
             execution = services.execution_retry_failed(
-                execution=execution_given(id), user=_user(user)
+                execution=execution_given(id),
+                user=_user(user),
+                only=only,
+                with_skipped=with_skipped,
             )
         except services.NothingToRetryError as error:
-            raise bad_input(str(error.__doc__)) from None
+            raise bad_input(str(error) or str(error.__doc__)) from None
         except SpecInvalidError as error:
             raise bad_input(str(error)) from None
         self.stdout.write(execution.public_id)
