@@ -37,7 +37,7 @@ def run_inside(row: str, tempo: float, seed: int) -> dict[str, Any]:
 
     from tests.chaos.site import Site, running
     from tests.chaos.stage import Stage
-    from tests.chaos.table import DRILLS
+    from tests.chaos.table import DRILLS, MIX
     from tests.chaos.verdict import verdict
 
     call_command("migrate", verbosity=0)
@@ -47,16 +47,16 @@ def run_inside(row: str, tempo: float, seed: int) -> dict[str, Any]:
     begun = time.monotonic()
     with running(site):
         stage = Stage(site, tempo, seed)
-        said = DRILLS[row].run(stage)
+        said = DRILLS.get(row, MIX).run(stage)
     faults = verdict(stage.diary)
     return {"saw": said, "faults": faults, "s": time.monotonic() - begun}
 
 
 def run_apart(row: str, tempo: float, seed: int, database: str = "sqlite") -> dict[str, Any]:
     """Run one drill in a process, a directory and a database of its own."""
-    from tests.chaos.table import DRILLS
+    from tests.chaos.table import DRILLS, MIX
 
-    made = DRILLS[row]
+    made = DRILLS.get(row, MIX)
     if why := made.missing():
         return {"row": row, "what": made.what, "saw": f"skipped: {why}", "s": 0, "faults": []}
     with ExitStack() as stack:
@@ -139,6 +139,7 @@ def main() -> int:
     parser.add_argument("--database", choices=[*NAMES], help="only this one (else both)")
     parser.add_argument("--times", type=int, default=1, help="each row so often")
     parser.add_argument("--write", action="store_true", help="into docs/faults.md at any tempo")
+    parser.add_argument("--seeds", type=int, help="so many mixtures of faults, instead of rows")
     parser.add_argument("--inside", action="store_true")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pexec_site.settings")
@@ -149,11 +150,30 @@ def main() -> int:
 
     django.setup()
     databases = [options.database] if options.database else _databases()
+    if options.seeds:
+        return _run_seeds(databases, options)
     seen = {name: _run_rows(name, options) for name in databases}
     broken = any(result["faults"] for results in seen.values() for result in results)
     if not broken and (options.write or not (options.rows or options.database)):
         write_table(seen)
     return 1 if broken else 0
+
+
+def _run_seeds(databases: list[str], options: argparse.Namespace) -> int:
+    """Mixtures, on one database after the other; the seed of one that broke a promise is told."""
+    from tests.chaos.mix import SEEDS_A_SITE
+
+    broken = 0
+    first, last = options.seed, options.seed + options.seeds
+    for n, seed in enumerate(range(first, last, SEEDS_A_SITE)):
+        database = databases[n % len(databases)]
+        result = run_apart("mix", options.tempo, seed, database)
+        mark = "BROKEN" if result["faults"] else "kept"
+        print(f"{database:>10} seeds from {seed}: {mark}  ({result['s']:.0f} s)", flush=True)
+        for fault in result["faults"]:
+            print(f"       {fault}", flush=True)
+        broken += bool(result["faults"])
+    return min(broken, 1)
 
 
 def _databases() -> list[str]:

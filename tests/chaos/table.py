@@ -1,9 +1,12 @@
 """Every row of the fault table that is drilled, in its order."""
 
-from tests.chaos import database_drills, drills
+from tests.chaos import database_drills, drills, mix
 from tests.chaos.stage import DRILLS
 
-__all__ = ["DRILLS", "database_drills", "drills"]
+__all__ = ["DRILLS", "MIX", "database_drills", "drills", "mix"]
+
+MIX = DRILLS.pop("mix")
+"""Not a row: run with `--seeds`."""
 
 _ORDER = sorted(DRILLS, key=lambda row: (int("".join(c for c in row if c.isdigit())), row))
 for _row in _ORDER:
