@@ -16,6 +16,7 @@ from simple_history.admin import SimpleHistoryAdmin
 from executions.dispatch import bus
 from executions.models import (
     Attempt,
+    AuditEntry,
     Command,
     Execution,
     Requirement,
@@ -264,6 +265,16 @@ class CommandAdmin(SeenAdmin):
     list_display = ("verb", "execution", "attempt", "by", "at", "handled_at")
     list_select_related = ("execution", "attempt", "by")
     list_filter = ("verb",)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(SeenAdmin):
+    """Who did what."""
+
+    list_display = ("at", "by", "verb", "target", "details")
+    list_filter = ("verb",)
+    search_fields = ("by", "target")
+    date_hierarchy = "at"
 
 
 @admin.register(WorkerProcess)

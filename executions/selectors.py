@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +11,16 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from executions.models import Attempt, Execution, Resource, TaskGroup, TaskRun, TaskType, Team
+from executions.models import (
+    Attempt,
+    AuditEntry,
+    Execution,
+    Resource,
+    TaskGroup,
+    TaskRun,
+    TaskType,
+    Team,
+)
 from executions.models.runs import EXECUTION_ID_PREFIX
 from executions.models.tokens import Scope, TokenScope
 from executions.scheduling.model import (
@@ -192,6 +201,31 @@ def editor_choices() -> dict[str, list[str]]:
         "failure_strategy": [strategy.value for strategy in Strategy],
         "on_critical_failure": [choice.value for choice in OnCriticalFailure],
     }
+
+
+def audit_entries(asked: Mapping[str, str]) -> QuerySet[AuditEntry]:
+    """Who did what, the newest first: by person, verb, words in the target, since, until (ISO)."""
+    filters = {name: value.replace("\0", "") for name, value in asked.items()}
+    found = AuditEntry.objects.order_by("-id")
+    if by := filters.get("by"):
+        found = found.filter(by=by)
+    if verb := filters.get("verb"):
+        found = found.filter(verb=verb)
+    if words := filters.get("q"):
+        found = found.filter(target__icontains=words)
+    for name, side in (("since", "at__gte"), ("until", "at__lt")):
+        if (moment := _moment(filters.get(name, ""))) is not None:
+            found = found.filter(**{side: moment})
+    return found
+
+
+def _moment(text: str) -> datetime | None:
+    """A date or time as ISO 8601 has it, in UTC unless it says otherwise; None for other text."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def limit_history(count: int = 50) -> list[dict[str, Any]]:

@@ -234,6 +234,16 @@ class ProblemShape(serializers.Serializer[Any]):
     faults = FaultShape(many=True, required=False)
 
 
+class AuditShape(serializers.Serializer[Any]):
+    """One deed; `by` empty: the site itself."""
+
+    at = serializers.DateTimeField()
+    by = serializers.CharField()
+    verb = serializers.CharField()
+    target = serializers.CharField()
+    details = serializers.DictField()
+
+
 class CredentialsShape(serializers.Serializer[Any]):
     """Who wants a token."""
 

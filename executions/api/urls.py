@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from executions.api import documents, executions, groups, limits, tokens, work
+from executions.api import audit, documents, executions, groups, limits, tokens, work
 
 ONE = "executions/<str:public_id>/"
 
@@ -40,6 +40,7 @@ v1 = [
     path("work/<str:token>/heartbeat/", work.work_heartbeat, name="api-work-heartbeat"),
     path("work/<str:token>/complete/", work.work_complete, name="api-work-complete"),
     path("work/<str:token>/fail/", work.work_fail, name="api-work-fail"),
+    path("audit/", audit.audit_collection, name="api-audit"),
     path("tokens/", tokens.token_make, name="api-token"),
     path("tokens/end/", tokens.token_end, name="api-token-end"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),

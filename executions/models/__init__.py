@@ -1,5 +1,6 @@
 """Every table; import models from here."""
 
+from executions.models.audit import AuditEntry
 from executions.models.groups import Requirement, Task, TaskGroup
 from executions.models.limits import Resource, TaskType, Team
 from executions.models.runs import (
@@ -19,6 +20,7 @@ from executions.models.tokens import TokenScope
 __all__ = [
     "Attempt",
     "AttemptOutput",
+    "AuditEntry",
     "Command",
     "CommandVerb",
     "Demand",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
-from executions.pages import dashboard, executions, groups, limits, plans, uploads, work
+from executions.pages import audit, dashboard, executions, groups, limits, plans, uploads, work
 
 urlpatterns = [
     path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("limits/", limits.limit_list, name="limit-list"),
     path("limits/<str:kind>/<str:name>/", limits.limit_change, name="limit-change"),
+    path("audit/", audit.audit_list, name="audit-list"),
     path("work/", work.work_list, name="work-list"),
     path("work/<int:pk>/<str:verb>/", work.work_verb, name="work-verb"),
     path("executions/", executions.execution_list, name="execution-list"),

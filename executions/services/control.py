@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from simple_history.utils import update_change_reason
 
 from executions.dispatch import bus
 from executions.models import (
@@ -82,8 +81,7 @@ def limit_change(*, limit: Limit, value: int, user: Any, reason: str = "") -> No
     with transaction.atomic():
         setattr(limit, field, value)
         setattr(limit, "_history_user", user)  # noqa: B010 (simple_history's documented way)
+        setattr(limit, "_change_reason", reason[:100])  # noqa: B010 (the same)
         limit.full_clean()
         limit.save()
-        if reason:
-            update_change_reason(limit, reason[:100])
         transaction.on_commit(bus.wake)

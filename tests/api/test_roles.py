@@ -48,6 +48,7 @@ ANSWERS = {
     ("post", "api-work-heartbeat"): (403, 403, 409, 409, 409, 409),
     ("post", "api-work-complete"): (403, 403, 409, 409, 409, 409),
     ("post", "api-work-fail"): (403, 403, 400, 400, 400, 400),
+    ("get", "api-audit"): (403, 403, 403, 403, 403, 200),
     ("post", "api-token"): (400,) * 6,
     ("post", "api-token-end"): (400,) * 6,
     ("get", "api-schema"): (200,) * 6,

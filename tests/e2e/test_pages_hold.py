@@ -53,6 +53,7 @@ PAGES = [
     "/groups/{group}/plan/",
     "/limits/",
     "/work/",
+    "/audit/",
     "/executions/{id}/?tab=tasks&task=two",
     "/executions/{id}/?tab=timeline",
     "/executions/{id}/?tab=graph",

@@ -23,6 +23,7 @@ ANSWERS = {
     ("get", "limit-list"): SEE,
     ("post", "limit-change"): (302, 403, 403, 403, 403, 403, 302),
     ("get", "work-list"): SEE,
+    ("get", "audit-list"): (302, 403, 403, 403, 403, 403, 200),
     ("post", "work-verb"): (302, 403, 403, 302, 302, 302, 302),
     ("get", "execution-list"): SEE,
     ("get", "execution"): SEE_ONE,

@@ -1,0 +1,40 @@
+"""Who did what, for those who may know; as pages of JSON, or a table."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from executions import selectors
+from executions.api import shapes
+from executions.api.pagination import Pages
+from executions.api.permissions import require
+from executions.exports.audit_csv import audit_csv
+
+CSV_ROWS = 100_000
+FILTERS = ("by", "verb", "q", "since", "until", "format")
+
+
+@extend_schema(
+    operation_id="audit_list",
+    parameters=[OpenApiParameter(name, OpenApiTypes.STR) for name in FILTERS],
+    responses=shapes.AuditShape(many=True),
+)
+@api_view(["GET"])
+def audit_collection(request: Request) -> HttpResponse | Response:
+    """The newest first; `since` and `until` are ISO times; `format=csv` gives a table."""
+    require(request, "view_auditentry")
+    found = selectors.audit_entries(request.query_params)
+    if request.query_params.get("format") == "csv":
+        rows = found.values_list("at", "by", "verb", "target", "details")[:CSV_ROWS]
+        text = audit_csv((at.isoformat(), *more) for at, *more in rows)
+        response = HttpResponse(text, content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = 'attachment; filename="audit.csv"'
+        return response
+    pages = Pages()
+    page = pages.paginate_queryset(found, request)
+    return pages.get_paginated_response(shapes.AuditShape(page, many=True).data)
