@@ -16,6 +16,7 @@ from executions.scheduling.simulation import (
     Durations,
     Outcomes,
     SimulationResult,
+    Steer,
     Submission,
     simulate_many,
 )
@@ -81,10 +82,12 @@ class Conditions:
         durations: Durations | None = None,
         outcomes: Outcomes | None = None,
         jitter: Callable[[], float] | None = None,
+        steer: Steer | None = None,
     ) -> SimulationResult:
         """How it goes. Raises `SimulationStalled` where something needed is closed."""
         submission = Submission(SIMULATED, self.group, 0.0, durations, outcomes)
         workers = None if self.worker_slots is None else {VIRTUAL_WORKER: self.worker_slots}
-        return simulate_many([submission], limits=self.limits, workers=workers, jitter=jitter)[
-            SIMULATED
-        ]
+        found = simulate_many(
+            [submission], limits=self.limits, workers=workers, jitter=jitter, steer=steer
+        )
+        return found[SIMULATED]

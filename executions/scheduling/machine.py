@@ -147,6 +147,16 @@ class Machine:
         """The open executions, in the order in which they came."""
         return tuple(self._executions)
 
+    def holds(self, execution: str) -> dict[str, float]:
+        """What the plan still holds back: task to seconds into the run."""
+        run = self._known(execution)
+        left = {hold.gate for hold in run.plan_holds}
+        return {
+            id_: run.group.holds[id_]
+            for id_ in run.group.holds
+            if not left.isdisjoint(run.tasks[id_].demand.gates)
+        }
+
     def waiting(self, execution: str) -> tuple[WaitChange, ...]:
         """What the queued tasks of the execution wait for now, by demand."""
         return tuple(
@@ -420,6 +430,7 @@ class Machine:
     def _ranks_changed(self, event: RanksChanged) -> None:
         execution = self._executions.get(event.execution)
         if execution is not None:
+            self._drop_plan(execution)
             execution.put_in_order(event.ranks)
             self._admission.reorder(execution)
 

@@ -149,7 +149,7 @@ class WorkersChanged:
 
 @dataclass(frozen=True, slots=True)
 class RanksChanged:
-    """A better order was found for what is left of an execution."""
+    """A better order was found for what is left of an execution: it goes without holds."""
 
     execution: str
     ranks: Mapping[str, int]

@@ -104,6 +104,16 @@ def better_order(
     return best
 
 
+def orders_found(
+    conditions: Conditions, *, draw: Random, budget: Budget
+) -> Iterator[Mapping[str, int]]:
+    """The best orders found that hold nothing back, as ranks; whether they are good is not said."""
+    search = _Search(conditions, draw, budget, _least_s(conditions))
+    for ranks, holds, _ in search.orders():
+        if not holds:
+            yield ranks
+
+
 def planned_order(
     conditions: Conditions, *, now: Callable[[], float], worth_s: float = 0.0
 ) -> BetterOrder | None:

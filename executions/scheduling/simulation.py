@@ -49,6 +49,9 @@ Durations = Callable[[Task, int], float] | Mapping[str, float]
 Outcomes = Callable[[Task, int], Reason | None] | Mapping[str, Sequence[Reason | None]]
 """How an attempt ends, None for well: of (task, attempt number), or by task id in a row."""
 
+Steer = Callable[[Machine, Decision, float], Iterable[tuple[float, Event]]]
+"""Told every decision of a machine and its time; answers what is to happen because of it, when."""
+
 EVENTS_A_TASK: Final = 64
 VIRTUAL_WORKER: Final = "virtual"
 FOREVER_S: Final = 1e15
@@ -166,6 +169,7 @@ def simulate_many(
     max_events: int | None = None,
     jitter: Callable[[], float] | None = None,
     observe: Callable[[float, Sequence[Event], Decision], None] | None = None,
+    steer: Steer | None = None,
 ) -> dict[str, SimulationResult]:
     """Several executions on one site; `events` (at, event) happen besides, such as new limits.
 
@@ -192,6 +196,9 @@ def simulate_many(
         clock.carry_out(decision, now)
         if observe is not None:
             observe(now, batch, decision)
+        if steer is not None:
+            for at, event in steer(machine, decision, now):
+                clock.at(at, event)
     if stuck := machine.executions():
         reasons = {key for id_ in stuck for wait in machine.waiting(id_) for key in wait.keys}
         raise SimulationStalled(f"{', '.join(stuck)} wait for {', '.join(sorted(reasons))}")

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from statistics import fmean
 
 from executions.scheduling.advice import Advice, advise, waited_for
 from executions.scheduling.conditions import Conditions
@@ -24,15 +23,12 @@ from executions.scheduling.model import (
     Reason,
     Strategy,
     Task,
-    TaskState,
 )
 from executions.scheduling.planning import schedule_json
 from executions.scheduling.policy import backoff_s
+from executions.scheduling.replanning import seconds_known, workers_of
 from executions.scheduling.search import BetterOrder
 from executions.scheduling.simulation import SimulationResult, simulate_from
-
-OVERDUE: float = 1.1
-"""A task that runs longer than estimated is taken to need a tenth more than it has run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,42 +241,9 @@ def expected_end(
     estimated, so are the rest taken to be. Raises `SimulationStalled` where something is closed.
     """
     group = with_estimates(group, estimates(group, actual_s))
-    pace = _pace(group, actual_s)
-    durations = {}
-    for task in group.tasks:
-        assert task.duration_s is not None
-        durations[task.id] = task.duration_s * pace
-        live = progress.tasks[task.id].live if task.id in progress.tasks else None
-        if live is not None:
-            began = live.dispatched_at if live.started_at is None else live.started_at
-            if now - began > durations[task.id]:
-                durations[task.id] = (now - began) * OVERDUE
-    workers = None if worker_slots is None else _workers(progress, worker_slots)
+    durations = seconds_known(group, progress, actual_s, now)
+    workers = None if worker_slots is None else workers_of(progress, worker_slots)
     found = simulate_from(
         group, progress, limits=limits, now=now, durations=durations, workers=workers
     )
     return found.finished_at
-
-
-def _pace(group: Group, actual_s: Mapping[str, float]) -> float:
-    """Real over estimated run time of what is done."""
-    pairs = [
-        (actual_s[task.id], task.duration_s)
-        for task in group.tasks
-        if task.id in actual_s and task.duration_s
-    ]
-    if not pairs:
-        return 1.0
-    return fmean(real for real, _ in pairs) / fmean(estimated for _, estimated in pairs)
-
-
-def _workers(progress: ExecutionProgress, slots: int) -> dict[str, int]:
-    """The slots, on the workers that hold what runs; the rest on an imagined one."""
-    held: dict[str, int] = defaultdict(int)
-    for task in progress.tasks.values():
-        if task.live is not None and task.live.worker and task.state in _LIVE:
-            held[task.live.worker] += 1
-    return {**held, "virtual": max(0, slots - sum(held.values()))}
-
-
-_LIVE: frozenset[TaskState] = frozenset({TaskState.DISPATCHED, TaskState.RUNNING})
