@@ -322,4 +322,11 @@ PEXEC_PYTHON_CALLABLES = env.list("PEXEC_PYTHON_CALLABLES", default=[])
 PEXEC_HTTP_ALLOW_PRIVATE = env.list("PEXEC_HTTP_ALLOW_PRIVATE", default=[])
 PEXEC_TEMPO = env.float("PEXEC_TEMPO", default=1.0)
 """Scales every window of leadership and liveness (see executions/dispatch/timing.py)."""
+PEXEC_KEEP_DAYS = env.float("PEXEC_KEEP_DAYS", default=0.0)
+PEXEC_KEEP_RUNS = env.int("PEXEC_KEEP_RUNS", default=0)
+"""Executions that ended longer ago, or lie beyond the newest ones, are removed; 0: never."""
+PEXEC_KEEP_EXPORTS = env.str("PEXEC_KEEP_EXPORTS", default="")
+"""A directory for the report of each execution that is removed; empty: none is written."""
+PEXEC_CHORES = ["executions.services.retention.prune_some"]
+"""What the leader does every minute beside dispatching."""
 PORT = env.int("PORT", default=8000)

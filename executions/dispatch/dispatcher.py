@@ -20,6 +20,7 @@ from django.db import close_old_connections, connection
 from django.db.models.functions import Now
 
 from executions.dispatch.bus import Bus, BusDownError, Message
+from executions.dispatch.chores import Chores
 from executions.dispatch.inbox import Batch, take_commands, take_messages
 from executions.dispatch.lease import Lease, StaleTermError
 from executions.dispatch.live import FanOut, LiveFeed, WaitBook
@@ -268,9 +269,11 @@ class Dispatcher:
         self._lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(32):08x}")
         self._fan_out = FanOut()
         self._stopping = threading.Event()
+        self._chores = Chores.of_site(self._lease.is_trusted)
 
     def run(self) -> None:
         """Serve until `stop`."""
+        self._chores.start()
         while not self._stopping.is_set():
             try:
                 if self._lease.is_trusted() or self._lease.acquire():
@@ -298,6 +301,7 @@ class Dispatcher:
             leader.step(timeout_s=0.5)
 
     def _quit(self) -> None:
+        self._chores.stop()
         try:
             self._lease.release()
         except DatabaseError as error:

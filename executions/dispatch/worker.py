@@ -313,6 +313,8 @@ class LaneWorker:
         """Write what was printed; what happened is told even where the database is away."""
         try:
             tap.keep(output)
+        except Attempt.DoesNotExist:  # removed meanwhile, with all that belongs to it
+            return
         except DatabaseError as error:
             connection.close()
             log.warning("output kept back", error=str(error))
@@ -403,7 +405,7 @@ class OutputTap:
             self._bus.output_append(key, offset, data)
             frame = frames.output(attempt=key, offset=offset, text=as_text(data))
             self._fan_out.send(f"output.{key}", json.dumps(frame))
-        except BusDownError as error:
+        except (BusDownError, Attempt.DoesNotExist) as error:
             log.debug("live output not sent", error=str(error))
         except DatabaseError as error:
             connection.close()

@@ -19,6 +19,14 @@ from executions.services.groups import (
     spec_of,
     spec_surroundings,
 )
+from executions.services.retention import (
+    Keep,
+    executions_expired,
+    executions_prune,
+)
+from executions.services.retention import (
+    configured as retention_configured,
+)
 from executions.services.retries import (
     NotAmongTheRestError,
     NothingToRetryError,
@@ -37,6 +45,7 @@ from executions.services.work import (
 
 __all__ = [
     "IdempotencyConflictError",
+    "Keep",
     "NotAllowedNowError",
     "NotAmongTheRestError",
     "NothingToRetryError",
@@ -48,9 +57,12 @@ __all__ = [
     "execution_resume",
     "execution_retry_failed",
     "execution_submit",
+    "executions_expired",
+    "executions_prune",
     "group_delete",
     "group_save",
     "limit_change",
+    "retention_configured",
     "spec_check",
     "spec_of",
     "spec_surroundings",

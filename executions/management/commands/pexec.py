@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -81,6 +82,13 @@ class Command(BaseCommand):
                     help="and what was skipped without it",
                 )
 
+        prune = verbs.add_parser("prune", help="remove old executions (see PEXEC_KEEP_DAYS)")
+        keep = services.retention_configured()
+        prune.add_argument("--days", type=float, default=keep.days, help="keep so many")
+        prune.add_argument("--runs", type=int, default=keep.runs, help="keep the newest so many")
+        prune.add_argument("--export", metavar="DIRECTORY", default=keep.export_to, type=Path)
+        prune.add_argument("--dry-run", action="store_true", help="only say which")
+
     def handle(self, *_args: Any, verb: str, **options: Any) -> None:
         """Do what the subcommand says."""
         if Execution._meta.db_table not in connection.introspection.table_names():  # noqa: SLF001 (documented)
@@ -101,6 +109,22 @@ class Command(BaseCommand):
         group = TaskGroup.objects.filter(name=found.name).first()
         plan = group_plan(found, group=group, changes=changes, tasks_limit=None).as_json()
         self.stdout.write(_json(plan) if json else forecasts.plan_words(plan))
+
+    def do_prune(
+        self, *, days: float, runs: int, export: Path | None, dry_run: bool, **_: Any
+    ) -> None:
+        """Remove what is beyond what is kept."""
+        keep = services.Keep(days, runs, export)
+        if keep.is_off or min(days, runs) < 0:
+            raise bad_input("say how much to keep: --days and/or --runs, each above 0")
+        found = (
+            [execution.public_id for execution in services.executions_expired(keep)]
+            if dry_run
+            else services.executions_prune(keep)
+        )
+        for public_id in found:
+            self.stdout.write(public_id)
+        self.stdout.write(f"{len(found)} executions {'would be ' if dry_run else ''}removed")
 
     def do_what_if(self, *, id: str, set: list[str], json: bool, **_: Any) -> None:  # noqa: A002 (options' names)
         """A run again under other limits."""
