@@ -223,13 +223,17 @@ class DashboardConsumer(WatchConsumer):
         """Hand on what the dispatcher sent, without what this user may not see."""
         frame = json.loads(event["text"])
         unknown = [key for key in map(int, frame["executions"]) if key not in self.known]
-        if unknown:
-            await database_sync_to_async(self._learn)(unknown)
+        learned = await database_sync_to_async(self._learn)(unknown) if unknown else {}
         frame["executions"] = {
-            key: fields for key, fields in frame["executions"].items() if self.known[int(key)]
+            key: {**learned.get(int(key), {}), **fields}
+            for key, fields in frame["executions"].items()
+            if self.known[int(key)]
         }
         await self.hand_on(frames.encoded(frame))
 
-    def _learn(self, keys: list[int]) -> None:
-        visible = selectors.executions_visible_among(self.user, keys)
-        self.known.update({key: key in visible for key in keys})
+    def _learn(self, keys: list[int]) -> dict[int, dict[str, Any]]:
+        """Whole rows of what is new to this page and visible."""
+        visible = selectors.executions_visible(self.user, keys)
+        learned = rows.dashboard_rows(visible)
+        self.known.update({key: key in learned for key in keys})
+        return learned

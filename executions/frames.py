@@ -48,8 +48,13 @@ LIVE_COLUMNS: Final = (
     "progress_line",
     "worker",
     "waits",
+    "held_from",
+    "held_to",
 )
-"""What a delta may change of a task; `waits` are seconds waited by LimitKey or Hold."""
+"""What a delta may change of a task; `waits` are seconds waited by LimitKey or Hold.
+
+`held_from` and `held_to`: when its last attempt took its slot and gave it back, null if it has it.
+"""
 
 EXECUTION_FIELDS: Final = ("state", "outcome", "error", "started_at", "completed_at", "counts")
 """What a delta may change of the execution."""
@@ -101,8 +106,8 @@ def snapshot(
 ) -> Frame:
     """All of an execution; `tasks` in order, each STATIC_COLUMNS then LIVE_COLUMNS.
 
-    `attempts` are (position, number, started_at, finished_at, state) of those that were not the
-    last of their task; `limits` are (used, maximum) by LimitKey.
+    `attempts` are (position, number, started_at, finished_at, state, held_from, held_to) of those
+    that were not the last of their task; `limits` are (used, maximum) by LimitKey.
     """
     return {
         "type": "snapshot",

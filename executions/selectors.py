@@ -97,12 +97,23 @@ def execution_find(user: Any, public_id: str) -> Execution | None:
     )
 
 
+def executions_open(user: Any) -> QuerySet[Execution]:
+    """Every execution that is not over, the newest first."""
+    visible = executions_visible_to(user).select_related("submitted_by", "group")
+    return visible.filter(state__in=sorted(OPEN_EXECUTION_STATES)).order_by("-pk")
+
+
 def executions_recent(user: Any) -> list[Execution]:
     """Every open execution, then the newest finished ones."""
-    visible = executions_visible_to(user).select_related("submitted_by")
-    ongoing = visible.filter(state__in=sorted(OPEN_EXECUTION_STATES)).order_by("-pk")
+    visible = executions_visible_to(user).select_related("submitted_by", "group")
     finished = visible.filter(state__in=sorted(FINAL_EXECUTION_STATES)).order_by("-pk")
-    return [*ongoing, *finished[:RECENT_FINISHED]]
+    return [*executions_open(user), *finished[:RECENT_FINISHED]]
+
+
+def executions_visible(user: Any, keys: Iterable[int]) -> list[Execution]:
+    """Those of these executions that the user may see, with owner and group."""
+    found = executions_visible_to(user).select_related("submitted_by", "group")
+    return list(found.filter(pk__in=list(keys)))
 
 
 def executions_visible_among(user: Any, keys: Iterable[int]) -> set[int]:

@@ -233,6 +233,15 @@ def _new_token(now: float) -> str:
     return f"{int(now * 1000) & 0xFFFFFFFF:08x}{secrets.token_hex(12)}"
 
 
+def _held(t: Transition) -> Row:
+    """What pages are told of the slot: when its last attempt took it and gave it back."""
+    if t.finish is TaskState.DISPATCHED:
+        return {"held_from": t.at, "held_to": None}
+    if t.attempt and t.attempt_state not in (None, AttemptState.RUNNING):
+        return {"held_to": t.at}
+    return {}
+
+
 class _Write:
     """One decision spelt out as rows."""
 
@@ -290,7 +299,7 @@ class _Write:
             row["reason"] = t.reason.value if t.reason else ""
             row["error"] = t.error[:ERROR_LIMIT]
         self.task_runs.setdefault((pk,), {}).update(row)
-        shown = {k: v for k, v in row.items() if k not in TASK_FRAME_HIDES}
+        shown = {k: v for k, v in row.items() if k not in TASK_FRAME_HIDES} | _held(t)
         self._changes(t.execution).tasks.setdefault(position, {}).update(shown)
 
     def _dispatch(

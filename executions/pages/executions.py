@@ -18,7 +18,7 @@ from executions.pages.permissions import require
 from executions.pages.plans import what_if_context
 from executions.pages.work import work_context
 from executions.reporting import report
-from executions.watching import layers, rows, stories
+from executions.watching import dashboards, layers, rows, stories
 
 PAGE_SIZE = 50
 TASKS_PAGE_SIZE = 200
@@ -47,7 +47,12 @@ def execution_list(request: HttpRequest) -> HttpResponse:
     """Every execution the user may see, filtered."""
     executions = selectors.executions_filtered(request.user, request.GET)
     page = Paginator(executions, PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"page": page, "states": selectors.EXECUTION_STATES, "filters": request.GET}
+    context = {
+        "page": page,
+        "speeds": dashboards.speeds(page.object_list),
+        "states": selectors.EXECUTION_STATES,
+        "filters": request.GET,
+    }
     return render(request, "execution_list.html", context)
 
 

@@ -11,6 +11,7 @@ urlpatterns = [
     path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("", dashboard.dashboard, name="dashboard"),
+    path("dashboard/<str:name>/", dashboard.dashboard_part, name="dashboard-part"),
     path("limits/", limits.limit_list, name="limit-list"),
     path("limits/<str:kind>/<str:name>/", limits.limit_change, name="limit-change"),
     path("audit/", audit.audit_list, name="audit-list"),

@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 NONE = "\N{EN DASH}"
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 STATE_ORDER = (
@@ -157,10 +158,46 @@ def wait_word(key: str) -> str:
     return f"{key_name(key)} is {'taken' if 'resource:' in key else 'full'}"
 
 
+@register.simple_tag
+def left(execution: Any) -> str:
+    """When it will be over if all goes as planned: what is left of the forecast."""
+    forecast_s = execution.plan.get("makespan_s")
+    if not forecast_s or not execution.started_at or execution.completed_at:
+        return NONE
+    left_s = forecast_s - (timezone.now() - execution.started_at).total_seconds()
+    return duration(left_s) if left_s > 0 else f"{duration(-left_s)} over"
+
+
+@register.simple_tag
+def speed_up(execution: Any, speeds: Mapping[int, Mapping[str, float | None]]) -> str:
+    """Speed-up so far / forecast."""
+    speed = speeds.get(execution.pk, {})
+    forecast_s = execution.plan.get("makespan_s")
+    words = [NONE, NONE]
+    if execution.started_at and (work_s := speed.get("work_s")):
+        elapsed = (execution.completed_at or timezone.now()) - execution.started_at
+        words[0] = f"{work_s / max(elapsed.total_seconds(), 0.001):.1f}{TIMES}"
+    if forecast_s and (estimate_s := speed.get("estimate_s")):
+        words[1] = f"{estimate_s / forecast_s:.1f}{TIMES}"
+    return NONE if words == [NONE, NONE] else " / ".join(words)
+
+
+@register.filter
+def first_line(text: str) -> str:
+    """What an error begins with."""
+    return text.partition("\n")[0]
+
+
 @register.filter
 def pretty_json(value: Any) -> str:
     """JSON a person can read."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+@register.filter
+def minus(whole: int, part: int) -> int:
+    """What is left."""
+    return whole - part
 
 
 @register.filter

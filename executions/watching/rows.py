@@ -11,6 +11,7 @@ from executions import frames
 from executions.models import Attempt, Demand, Execution, TaskRun
 from executions.models.snapshots import own_limits, site_limits
 from executions.scheduling.model import local_key
+from executions.watching import dashboards
 from executions.watching.layers import levels
 
 TASK_COLUMNS = (
@@ -36,6 +37,17 @@ TASK_COLUMNS = (
     "waits",
     "pk",
 )
+
+ATTEMPT_COLUMNS = (
+    "task_run_id",
+    "number",
+    "dispatched_at",
+    "released_at",
+    "progress",
+    "progress_line",
+    "worker",
+)
+NO_ATTEMPT = (None, 0, None, None, None, "", "")
 
 
 def seconds(moment: datetime | None) -> float | None:
@@ -72,17 +84,11 @@ def execution_snapshot(pk: int) -> frames.Frame:
     rows = list(
         TaskRun.objects.filter(execution_id=pk).order_by("position").values_list(*TASK_COLUMNS)
     )
-    live = {
-        a["task_run_id"]: a
-        for a in Attempt.objects.filter(execution_id=pk, released_at=None).values(
-            "task_run_id", "worker", "progress", "progress_line"
-        )
-    }
     return frames.snapshot(
         seq=execution.seq,
         now=time.time(),
         execution=execution_fields(execution),
-        tasks=_task_rows(rows, live),
+        tasks=_task_rows(rows, _last_attempts(pk)),
         demands=demands_of(pk),
         attempts=_earlier_attempts(pk),
         limits=_limits_seen(execution),
@@ -90,13 +96,14 @@ def execution_snapshot(pk: int) -> frames.Frame:
 
 
 def _task_rows(
-    rows: list[tuple[Any, ...]], live: Mapping[int, Mapping[str, Any]]
+    rows: list[tuple[Any, ...]], last: Mapping[int, tuple[Any, ...]]
 ) -> Iterator[list[Any]]:
     positions = {row[0]: position for position, row in enumerate(rows)}
     depends_on = [[positions[task] for task in row[7] if task in positions] for row in rows]
     level = levels(depends_on)
     for position, row in enumerate(rows):
-        attempt = live.get(row[20], {})
+        attempt = last.get(row[20], NO_ATTEMPT)
+        is_live = attempt[3] is None
         resources = [
             [need["id"], 0 if need.get("exclusive") else need.get("amount", 1)] for need in row[6]
         ]
@@ -114,10 +121,10 @@ def _task_rows(
             seconds(row[14]),
             *row[15:18],
             seconds(row[18]),
-            attempt.get("progress"),
-            attempt.get("progress_line", ""),
-            attempt.get("worker", ""),
+            *(attempt[4:7] if is_live else NO_ATTEMPT[4:7]),
             {key: round(value, 3) for key, value in row[19].items()},
+            _brief(attempt[2]),
+            _brief(attempt[3]),
         ]
 
 
@@ -134,16 +141,38 @@ def demands_of(pk: int) -> dict[int, dict[str, Any]]:
     }
 
 
+def _last_attempts(pk: int) -> dict[int, tuple[Any, ...]]:
+    """The last attempt of each task run, by its key, as ATTEMPT_COLUMNS."""
+    last: dict[int, tuple[Any, ...]] = {}
+    for row in Attempt.objects.filter(execution_id=pk).values_list(*ATTEMPT_COLUMNS):
+        if row[1] > last.get(row[0], NO_ATTEMPT)[1]:
+            last[row[0]] = row
+    return last
+
+
 def _earlier_attempts(pk: int) -> Iterator[list[Any]]:
     """Ended attempts of task runs that had more than one."""
     rows = Attempt.objects.filter(
         execution_id=pk, task_run__attempts__gt=1, released_at__isnull=False
     ).values_list(
-        "task_run__position", "number", "started_at", "finished_at", "state", "task_run__attempts"
+        "number",
+        "task_run__attempts",
+        "state",
+        "task_run__position",
+        "started_at",
+        "finished_at",
+        "dispatched_at",
+        "released_at",
     )
-    for position, number, started, finished, state, attempts in rows:
+    for number, attempts, state, position, started, finished, *held in rows:
         if number < attempts:
-            yield [position, number, seconds(started), seconds(finished), state]
+            times = [seconds(started), seconds(finished), state, *map(_brief, held)]
+            yield [position, number, *times]
+
+
+def _brief(moment: datetime | None) -> float | None:
+    """Milliseconds are enough for a picture, and shorter."""
+    return None if moment is None else round(moment.timestamp(), 3)
 
 
 def _limits_seen(execution: Execution) -> dict[str, list[int]]:
@@ -159,6 +188,8 @@ def _limits_seen(execution: Execution) -> dict[str, list[int]]:
 
 def dashboard_rows(executions: Iterable[Execution]) -> dict[int, dict[str, Any]]:
     """Executions as the dashboard shows them."""
+    executions = list(executions)
+    speeds = dashboards.speeds(executions)
     return {
         e.pk: {
             "id": e.public_id,
@@ -171,7 +202,9 @@ def dashboard_rows(executions: Iterable[Execution]) -> dict[int, dict[str, Any]]
             "started_at": seconds(e.started_at),
             "completed_at": seconds(e.completed_at),
             "owner": e.submitted_by.get_username() if e.submitted_by else "",
+            "group": e.group_id,
             "forecast_s": e.plan.get("makespan_s"),
+            **speeds[e.pk],
         }
         for e in executions
     }

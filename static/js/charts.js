@@ -3,7 +3,8 @@
 
 import { steps } from "./bars.js";
 import { drawn, element, part } from "./dom.js";
-import { isActive, unitsUnder } from "./store.js";
+import { coalesced } from "./redraw.js";
+import { unitsUnder } from "./store.js";
 import { duration, keyName, waitWord } from "./words.js";
 
 const WIDTH = 400;
@@ -25,16 +26,7 @@ export function setUpCharts(page) {
     drawBinding(run, end);
   };
   page.onTab(draw);
-  let isWaiting = false;
-  store.subscribe(() => {
-    if (!isWaiting) {
-      isWaiting = true;
-      setTimeout(() => {
-        isWaiting = false;
-        draw();
-      }, REDRAW_MS);
-    }
-  });
+  store.subscribe(coalesced(draw, REDRAW_MS));
 }
 
 /**
@@ -72,27 +64,34 @@ function maximum(store, key) {
 }
 
 /**
- * When units of a key were held, by this execution's attempts.
+ * When units of a key were held, by this execution's attempts: from the slot taken to the slot
+ * given back, as the report counts it.
  * @param {import("./store.js").ExecutionStore} store
  * @param {string} key
  * @param {number} now
  */
 export function usesOf(store, key, now) {
   const whole = maximum(store, key) || 1;
+  /** @type {{from: number, to: number, units: number}[]} */
   const uses = [];
-  /** @param {number | null} units */
-  const amount = (units) => (units === 0 ? whole : (units ?? 0));
-  for (const task of store.tasks) {
-    const units = unitsUnder(task, key);
-    if (units !== null && task.started_at && (task.finished_at || isActive(task.state))) {
-      uses.push({ from: task.started_at, to: task.finished_at ?? now, units: amount(units) });
+  /**
+   * @param {import("./store.js").Task | undefined} task
+   * @param {number | null} from
+   * @param {number | null} to
+   */
+  const add = (task, from, to) => {
+    const units = task === undefined ? null : unitsUnder(task, key);
+    if (units !== null && from !== null && from !== undefined) {
+      uses.push({ from, to: to ?? now, units: units === 0 ? whole : units });
     }
+  };
+  for (const task of store.tasks) {
+    add(task, task.held_from, task.held_to);
   }
   for (const attempt of store.attempts) {
     const task = store.tasks[attempt.position];
-    const units = task === undefined ? null : unitsUnder(task, key);
-    if (units !== null && attempt.started_at && attempt.finished_at && attempt.started_at !== task?.started_at) {
-      uses.push({ from: attempt.started_at, to: attempt.finished_at, units: amount(units) });
+    if (attempt.held_from !== task?.held_from && attempt.held_to !== null) {
+      add(task, attempt.held_from, attempt.held_to);
     }
   }
   return uses;
@@ -147,7 +146,7 @@ function drawBinding(run, end) {
     element(
       "table",
       { class: "stack" },
-      element("thead", {}, element("tr", {}, ...["Limit", "Share of the run some task waited for it alone", "Task time waited"].map((w) => element("th", {}, w)))),
+      element("thead", {}, element("tr", {}, ...["Limit", "Share of the run some task waited for it alone", "Task time waited"].map((words, i) => element("th", { class: i > 0 && "num" }, words)))),
       element(
         "tbody",
         {},

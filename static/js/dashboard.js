@@ -5,11 +5,13 @@ import { DashboardStore } from "./dashboard_store.js";
 import { LiveConnection } from "./live.js";
 import { showConnection } from "./connection.js";
 import { drawn, element, part, stateMark, write } from "./dom.js";
+import { coalesced, refreshed } from "./redraw.js";
 import { isOver } from "./store.js";
 import { segments } from "./summary.js";
-import { ago, clock, duration, executionLook, executionWord, keyName, waitWord } from "./words.js";
+import { ago, clock, duration, executionLook, executionWord, keyName } from "./words.js";
 
 const SHOWN = 60;
+const PARTS_MS = 2000;
 const store = new DashboardStore((run) => requestAnimationFrame(run));
 let ahead = 0;
 let heardAt = 0;
@@ -33,12 +35,9 @@ function draw() {
     }
     return;
   }
-  const isHiding = /** @type {HTMLInputElement | null} */ (document.getElementById("hide-finished"))?.checked;
-  const words = document.querySelector("#filters input[type=search]");
-  const wanted = words instanceof HTMLInputElement ? words.value.trim().toLowerCase() : "";
+  const isAskedFor = matcher();
   const rows = [...store.executions.entries()]
-    .filter(([, run]) => !(isHiding && isOver(run.state)))
-    .filter(([, run]) => `${run.name} ${run.id}`.toLowerCase().includes(wanted))
+    .filter(([, run]) => isAskedFor(run))
     .sort(([a, x], [b, y]) => Number(isOver(x.state)) - Number(isOver(y.state)) || Number(b) - Number(a))
     .slice(0, SHOWN);
   const focused = document.activeElement?.closest("tr")?.dataset.key;
@@ -52,6 +51,58 @@ function draw() {
   part("no-executions").hidden = rows.length > 0;
   drawFigures();
   drawSlots();
+  drawParts();
+}
+
+/**
+ * What the form asks for; pages/dashboard.py has the same for those without a script.
+ * @returns {(run: import("./dashboard_store.js").Row) => boolean}
+ */
+function matcher() {
+  const form = document.getElementById("filters");
+  const asked = form instanceof HTMLFormElement ? new FormData(form) : new FormData();
+  const [state, group, owner, words] = ["state", "group", "owner", "q"].map((name) => String(asked.get(name) ?? ""));
+  const wanted = (words ?? "").trim().toLowerCase();
+  return (run) =>
+    !(asked.has("hide") && isOver(run.state)) &&
+    (!state || run.state === state || (state === "open" && !isOver(run.state))) &&
+    (!group || String(run.group) === group) &&
+    (!owner || run.owner === owner) &&
+    `${run.name} ${run.id}`.toLowerCase().includes(wanted);
+}
+
+/** The address keeps what was asked for. */
+function keepAddress() {
+  const form = document.getElementById("filters");
+  if (form instanceof HTMLFormElement) {
+    const kept = [...new FormData(form)].filter(([, value]) => value !== "");
+    const query = new URLSearchParams(/** @type {[string, string][]} */ (kept)).toString();
+    history.replaceState(null, "", query ? `?${query}` : window.location.pathname);
+  }
+}
+
+/**
+ * What is left of the forecast.
+ * @param {import("./dashboard_store.js").Row} run
+ * @param {number | null} elapsed
+ */
+function left(run, elapsed) {
+  if (!run.forecast_s || elapsed === null || isOver(run.state)) {
+    return "–";
+  }
+  const rest = run.forecast_s - elapsed;
+  return rest > 0 ? clock(rest) : `${clock(-rest)} over`;
+}
+
+/**
+ * Speed-up so far / forecast.
+ * @param {import("./dashboard_store.js").Row} run
+ * @param {number | null} elapsed
+ */
+function speedUp(run, elapsed) {
+  const soFar = run.work_s && elapsed ? `${(run.work_s / elapsed).toFixed(1)}×` : "–";
+  const planned = run.estimate_s && run.forecast_s ? `${(run.estimate_s / run.forecast_s).toFixed(1)}×` : "–";
+  return soFar === planned && soFar === "–" ? "–" : `${soFar} / ${planned}`;
 }
 
 /**
@@ -61,7 +112,6 @@ function draw() {
 function row(key, run) {
   const counts = run.counts ?? {};
   const elapsed = run.started_at ? (run.completed_at ?? now()) - run.started_at : null;
-  const left = run.forecast_s && elapsed !== null && !isOver(run.state) ? run.forecast_s - elapsed : null;
   return element(
     "tr",
     { "data-key": key },
@@ -80,7 +130,8 @@ function row(key, run) {
       element("span", { class: "small soft num" }, `${counts.completed ?? 0}/${run.total}`),
     ),
     element("td", { "data-label": "Elapsed", class: "num" }, elapsed === null ? "–" : isOver(run.state) ? duration(elapsed) : clock(elapsed)),
-    element("td", { "data-label": "Left", class: "num" }, left === null ? "–" : clock(Math.max(0, left))),
+    element("td", { "data-label": "Left", class: "num nowrap" }, left(run, elapsed)),
+    element("td", { "data-label": "Speed-up", class: "num nowrap" }, speedUp(run, elapsed)),
     element("td", { "data-label": "Owner" }, run.owner || "–"),
     element("td", { "data-label": "Started", class: "nowrap" }, run.started_at ? ago(now() - run.started_at) : "–"),
   );
@@ -104,12 +155,13 @@ function drawSlots() {
       const isFull = used >= maximum;
       const share = maximum > 0 ? Math.min(100, (100 * used) / maximum) : 0;
       const empty = key === "workers" ? "none here" : "closed";
-      const word = maximum === 0 ? empty : isFull ? "full" : "";
+      const free = key === "workers" ? `${maximum - used} free` : "";
+      const word = maximum === 0 ? empty : isFull ? "full" : free;
       const more = waiting > 0 ? `${word ? " · " : ""}${waiting} waiting` : "";
       return element(
         "div",
         { class: "slot" },
-        element("span", { class: "cut", title: key }, keyName(key)),
+        element("a", { class: "cut quiet", title: key, href: `/limits/#${key}` }, keyName(key)),
         drawn(
           "svg",
           { class: "use", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" },
@@ -120,14 +172,36 @@ function drawSlots() {
       );
     }),
   );
-  const whys = Object.entries(store.limits)
-    .filter(([, [, , waiting]]) => waiting > 0)
-    .sort((a, b) => b[1][2] - a[1][2])
-    .map(([key, [, , waiting]]) => `${waitWord(key)} (${waiting} ${waiting === 1 ? "task" : "tasks"})`);
-  write(part("whys"), whys.length > 0 ? `Why waiting now: ${whys.join(" · ")}` : "Nothing waits for a limit now.");
+}
+
+/** What the server says in full: asked for when numbers say that it may have changed. */
+const whys = document.getElementById("whys");
+const failures = document.getElementById("recent-failures");
+const readWhys = coalesced(() => whys !== null && void refreshed(whys), PARTS_MS);
+const readFailures = coalesced(() => failures !== null && void refreshed(failures), PARTS_MS);
+let waitedFor = "";
+let failed = -1;
+
+function drawParts() {
+  const waiting = JSON.stringify(Object.entries(store.limits).filter(([, [, , number]]) => number > 0));
+  if (waiting !== waitedFor) {
+    waitedFor = waiting;
+    readWhys();
+  }
+  const failures = [...store.executions.values()].reduce((sum, run) => sum + (run.counts?.failed ?? 0), 0);
+  if (failures !== failed) {
+    failed = failures;
+    readFailures();
+  }
 }
 
 store.subscribe(draw);
-document.getElementById("filters")?.addEventListener("input", draw);
+document.getElementById("filters")?.addEventListener("input", () => {
+  keepAddress();
+  draw();
+});
+for (const hidden of document.querySelectorAll(".no-script")) {
+  hidden.setAttribute("hidden", "");
+}
 setInterval(() => store.isFilled && draw(), 1000);
 live.open();

@@ -12,8 +12,10 @@
  * @property {number | null} started_at
  * @property {number | null} completed_at
  * @property {string} [owner]
- * @property {string} [group]
+ * @property {number | null} [group]
  * @property {number | null} [forecast_s]
+ * @property {number | null} [estimate_s]  run time planned
+ * @property {number | null} [work_s]  run time of tasks so far
  */
 
 export class DashboardStore {
@@ -53,8 +55,14 @@ export class DashboardStore {
       }
       this.seq = frame.seq;
       for (const [key, fields] of Object.entries(frame.executions)) {
-        this._count(this.executions.get(key), fields);
-        this.executions.set(key, { ...this.executions.get(key), ...fields });
+        const known = this.executions.get(key);
+        this._count(known, fields);
+        this.executions.set(key, { ...known, ...fields, ...worked(known, frame.now - this.now) });
+      }
+      for (const [key, known] of this.executions) {
+        if (!(key in frame.executions)) {
+          this.executions.set(key, { ...known, ...worked(known, frame.now - this.now) });
+        }
       }
       Object.assign(this.limits, frame.limits);
     }
@@ -99,4 +107,16 @@ export class DashboardStore {
     }
     return () => this._listeners.delete(listener);
   }
+}
+
+/**
+ * Run time grows by what ran since the last frame; a snapshot brings the exact figure.
+ * @param {Row | undefined} known
+ * @param {number} passed_s
+ */
+function worked(known, passed_s) {
+  const running = known?.counts?.running ?? 0;
+  return known?.work_s === undefined || known.work_s === null || running === 0
+    ? {}
+    : { work_s: known.work_s + running * Math.max(0, passed_s) };
 }

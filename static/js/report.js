@@ -2,6 +2,9 @@
 /** The report tab: the server's own part, read when it is looked at and again at the end. */
 
 import { part } from "./dom.js";
+import { coalesced, refreshed } from "./redraw.js";
+
+const READ_MS = 1000;
 
 /** @param {import("./execution.js").Page} page */
 export function setUpReport({ store, isShown, onTab }) {
@@ -17,23 +20,11 @@ export function setUpReport({ store, isShown, onTab }) {
       return;
     }
     readFor = signature;
-    const answer = await fetch(box.dataset.source ?? "", { credentials: "same-origin" });
-    if (answer.ok) {
-      const made = new DOMParser().parseFromString(await answer.text(), "text/html");
-      box.replaceChildren(...made.body.childNodes);
-    } else {
+    if (!(await refreshed(box))) {
+      readFor = "";
       box.textContent = "The report could not be loaded.";
     }
   };
   onTab(read);
-  let isWaiting = false;
-  store.subscribe(() => {
-    if (!isWaiting) {
-      isWaiting = true;
-      setTimeout(() => {
-        isWaiting = false;
-        void read();
-      }, 1000);
-    }
-  });
+  store.subscribe(coalesced(() => void read(), READ_MS));
 }

@@ -31,6 +31,8 @@
  * @property {string} progress_line
  * @property {string} worker
  * @property {Record<string, number>} waits
+ * @property {number | null} held_from  when its last attempt took its slot
+ * @property {number | null} held_to  when it gave it back
  *
  * @typedef {object} Demand
  * @property {string[]} keys
@@ -60,6 +62,8 @@
  * @property {number | null} started_at
  * @property {number | null} finished_at
  * @property {string} state
+ * @property {number | null} held_from
+ * @property {number | null} held_to
  *
  * @typedef {object} Change
  * @property {boolean} whole  everything may have changed
@@ -147,6 +151,8 @@ export class ExecutionStore {
       started_at: row[2],
       finished_at: row[3],
       state: row[4],
+      held_from: row[5] ?? null,
+      held_to: row[6] ?? null,
     }));
     this.limits = frame.limits;
     this._pending.whole = true;
@@ -186,7 +192,8 @@ export class ExecutionStore {
    * @param {any} fields
    */
   _rememberAttempt(task, fields) {
-    if (fields.state !== "retrying") {
+    const hasGivenBack = fields.state === "queued" && (fields.held_to ?? null) !== null;
+    if (fields.state !== "retrying" && !hasGivenBack) {
       return;
     }
     const number = fields.attempts ?? task.attempts;
@@ -199,6 +206,8 @@ export class ExecutionStore {
       started_at: fields.started_at ?? task.started_at,
       finished_at: fields.finished_at ?? fields.since ?? null,
       state: "failed",
+      held_from: fields.held_from ?? task.held_from ?? null,
+      held_to: fields.held_to ?? null,
     });
   }
 

@@ -3,6 +3,7 @@
 
 import { lines, steps } from "./bars.js";
 import { element, part, write } from "./dom.js";
+import { coalesced } from "./redraw.js";
 import { isUtc } from "./shell.js";
 import { why } from "./why.js";
 import { clock, dateTime, duration, keyName, stateWord, timeOfDay } from "./words.js";
@@ -72,16 +73,7 @@ export function setUpTimeline(page) {
     palette = readPalette();
     draw();
   };
-  let isDue = false;
-  const soon = () => {
-    if (!isDue) {
-      isDue = true;
-      requestAnimationFrame(() => {
-        isDue = false;
-        draw();
-      });
-    }
-  };
+  const soon = coalesced(draw);
   group.addEventListener("change", soon);
   follow.addEventListener("change", soon);
   part("timeline-all").addEventListener("click", () => {

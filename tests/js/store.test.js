@@ -90,10 +90,10 @@ test("an attempt that will be followed by another is kept once", () => {
   const store = new ExecutionStore();
   const server = new Server(dice(1), 1);
   store.apply(server.snapshot());
-  const failed = { type: "delta", seq: 1, now: 9, execution: {}, demands: {}, tasks: { 0: { state: "retrying", attempts: 1, started_at: 5, finished_at: 8, since: 8 } } };
+  const failed = { type: "delta", seq: 1, now: 9, execution: {}, demands: {}, tasks: { 0: { state: "retrying", attempts: 1, started_at: 5, finished_at: 8, since: 8, held_to: 9 } } };
   store.apply(failed);
   store.apply(structuredClone(failed));
-  assert.deepEqual(store.attempts, [{ position: 0, number: 1, started_at: 5, finished_at: 8, state: "failed" }]);
+  assert.deepEqual(store.attempts, [{ position: 0, number: 1, started_at: 5, finished_at: 8, state: "failed", held_from: null, held_to: 9 }]);
 });
 
 test("units under a key: teams and types one, resources as asked, alone all", () => {

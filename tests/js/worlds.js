@@ -1,7 +1,7 @@
 // A small server: holds the truth, makes numbered frames of its changes, and a wire that misbehaves.
 
 const STATES = ["blocked", "queued", "dispatched", "running", "retrying", "completed", "failed"];
-const COLUMNS = ["id", "title", "depends_on", "resources", "team", "task_type", "demand", "state", "since", "attempts", "started_at", "finished_at", "error", "waits"];
+const COLUMNS = ["id", "title", "depends_on", "resources", "team", "task_type", "demand", "state", "since", "attempts", "started_at", "finished_at", "error", "waits", "held_from", "held_to", "reason", "skipped_because_of"];
 
 /** A generator that gives the same numbers for the same seed. */
 export function dice(seed) {

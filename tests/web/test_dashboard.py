@@ -1,0 +1,127 @@
+"""The dashboard without a script: filters, speed-up, why tasks wait, what failed."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from executions import services
+from executions.models import Attempt, Demand, Execution, TaskGroup, TaskRun, Team
+from executions.watching import dashboards, rows
+from tests.web.conftest import spec, task_is
+
+NOW = timezone.now()
+
+
+@pytest.fixture
+def other(author, redis_server):
+    """A second run, of another group, over since an hour."""
+    group = services.group_save(spec=spec("weekly", {"id": "solo"}), user=author.user)
+    made = services.execution_submit(user=author.user, group=group)
+    Execution.objects.filter(pk=made.pk).update(
+        state="completed", outcome="success", started_at=NOW - timedelta(hours=1), completed_at=NOW
+    )
+    return made
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("", {"nightly", "weekly"}),
+        ("hide=1", {"nightly"}),
+        ("state=open", {"nightly"}),
+        ("state=completed", {"weekly"}),
+        ("q=WEEK", {"weekly"}),
+        ("owner=author", {"nightly", "weekly"}),
+        ("owner=nobody", set()),
+        ("group={group}", {"nightly"}),
+        ("group={group}&state=completed", set()),
+    ],
+)
+def test_the_list_shows_what_is_asked_for(viewer, execution, other, query, shown):
+    answer = viewer.get(f"/?{query.format(group=execution.group_id)}")
+    assert {e.name for e in answer.context["executions"]} == shown
+
+
+def test_speed_up_is_told_so_far_and_as_forecast(viewer, execution):
+    start = NOW - timedelta(seconds=100)
+    Execution.objects.filter(pk=execution.pk).update(
+        state="completed", started_at=start, completed_at=NOW, plan={"makespan_s": 100}
+    )
+    ran = {"state": "completed", "started_at": start, "finished_at": NOW, "duration_s": 125}
+    TaskRun.objects.filter(execution=execution).update(**ran)
+    assert dashboards.speeds([Execution.objects.get()])[execution.pk] == {
+        "work_s": pytest.approx(200),
+        "estimate_s": 250,
+    }
+    assert (
+        "2.0\N{MULTIPLICATION SIGN} / 2.5\N{MULTIPLICATION SIGN}"
+        in viewer.get("/").content.decode()
+    )
+    assert (
+        "2.0\N{MULTIPLICATION SIGN} / 2.5\N{MULTIPLICATION SIGN}"
+        in viewer.get("/executions/").content.decode()
+    )
+
+
+def waits_for(execution, *keys, queued=3):
+    Execution.objects.filter(pk=execution.pk).update(state="running")
+    Demand.objects.update_or_create(
+        execution=execution, number=0, defaults={"keys": list(keys), "queued": queued}
+    )
+
+
+@pytest.mark.parametrize("page", ["/", "/dashboard/whys/"])
+def test_why_tasks_wait_leads_to_the_limit_and_its_holder(viewer, execution, other, page):
+    waits_for(execution, "resource:staging-db", f"{execution.public_id}/max_concurrency")
+    task_is(other, "solo", required_resources=[{"id": "staging-db", "exclusive": True}])
+    Attempt.objects.create(
+        task_run=other.task_runs.get(), execution=other, number=1, token="t", state="running",
+        dispatched_at=NOW,
+    )  # fmt: skip
+    Execution.objects.filter(pk=other.pk).update(state="running", completed_at=None)
+    text = viewer.get(page).content.decode()
+    assert 'href="/limits/#resource:staging-db">staging-db is taken</a>, held by' in text
+    assert f'href="/executions/{other.public_id}/?task=solo">solo</a>' in text
+    assert "max concurrency of nightly</a> is full" in text
+    assert "(3 tasks)" in text
+
+
+def test_runs_one_may_not_see_are_counted_and_not_named(viewer, execution):
+    waits_for(execution, "team:dev_team", f"{execution.public_id}/max_concurrency")
+    TaskGroup.objects.get().owning_teams.add(Team.objects.get(name="dev_team"))
+    text = viewer.get("/dashboard/whys/").content.decode()
+    assert "dev_team is full" in text
+    assert "nightly" not in text
+
+
+def test_failures_are_told_by_the_first_line_of_their_error(viewer, execution):
+    Execution.objects.filter(pk=execution.pk).update(state="running")
+    task_is(execution, "build", state="failed", error="broken\nsecret line", finished_at=NOW)
+    for page in ("/", "/dashboard/failures/"):
+        text = viewer.get(page).content.decode()
+        assert "broken" in text
+        assert "secret line" not in text
+        assert f"/executions/{execution.public_id}/?tab=tasks&amp;task=build" in text
+
+
+def test_an_unknown_part_is_not_found(viewer):
+    assert viewer.get("/dashboard/nothing/").status_code == 404
+
+
+def test_a_snapshot_tells_when_slots_were_held(execution):
+    run = execution.task_runs.get(task_id="build")
+    TaskRun.objects.filter(pk=run.pk).update(attempts=2, state="completed")
+    for number, (start, end) in enumerate(((0, 4), (9, 12)), start=1):
+        Attempt.objects.create(
+            task_run=run, execution=execution, number=number, token=f"t{number}", state="completed",
+            dispatched_at=NOW + timedelta(seconds=start), released_at=NOW + timedelta(seconds=end),
+        )  # fmt: skip
+    frame = rows.execution_snapshot(execution.pk)
+    build, test = (dict(zip(frame["columns"], row, strict=True)) for row in frame["tasks"])
+    base = NOW.timestamp()
+    assert [build["held_from"] - base, build["held_to"] - base] == pytest.approx([9, 12], abs=0.002)
+    assert (test["held_from"], test["held_to"]) == (None, None)
+    ((position, number, _, _, _, *held),) = frame["attempts"]
+    assert (position, number) == (0, 1)
+    assert [at - base for at in held] == pytest.approx([0, 4], abs=0.002)
