@@ -24,6 +24,7 @@ from executions.dispatch.chores import Chores
 from executions.dispatch.inbox import Batch, take_commands, take_messages
 from executions.dispatch.lease import Lease, StaleTermError
 from executions.dispatch.live import FanOut, LiveFeed, WaitBook
+from executions.dispatch.replanner import Replanner
 from executions.dispatch.roster import Roster
 from executions.dispatch.rows import StaleRowError
 from executions.dispatch.store import AttemptAddress, Committed, Store
@@ -78,6 +79,7 @@ class Leader:
         self._machine = Machine(jitter=random.SystemRandom().random)
         self._roster = Roster(bus, time.monotonic)
         self._waits = WaitBook()
+        self._replanner = Replanner()
         self._limits: dict[Any, int] | None = None
         self._slots: dict[str, int] | None = None
         self._look_at = float("-inf")
@@ -97,12 +99,19 @@ class Leader:
         take_messages(batch, messages, self._store, self._roster, now)
         if batch.must_look:
             self._look(batch, now)
+        batch.events.extend(self._replanner.take(now))
         if now >= self._wake_at:
             batch.events.append(Tick())
         if batch.events or batch.handled or batch.progress or now >= self._waits.due_at():
             self._decide(batch, now)
         self._send(batch)
         self._feed.flush(now, self._usage)
+        if self._limits is not None and self._slots is not None:
+            self._replanner.begin(self._machine, self._limits, sum(self._slots.values()), now)
+
+    def close(self) -> None:
+        """Let go of what runs beside the leader."""
+        self._replanner.close()
 
     def _collect(self, timeout_s: float) -> list[Message]:
         now = self._clock.now()
@@ -117,7 +126,10 @@ class Leader:
     def _load(self, batch: Batch) -> None:
         """Take up every open execution not known yet; at first that is all there are."""
         for pk in self._store.unknown_open():
-            batch.events.append(self._store.load(pk))
+            event = self._store.load(pk)
+            batch.events.append(event)
+            if event.group.planning:
+                batch.events.extend(self._replanner.open(pk, event, self._clock.now()))
 
     def _look(self, batch: Batch, now: float) -> None:
         """Look into the database: limits, workers, commands; then hold attempts against workers."""
@@ -129,6 +141,7 @@ class Leader:
         if limits != self._limits:
             self._limits = limits
             batch.events.insert(0, LimitsChanged(limits))
+            self._replanner.disturb()
         self._roster.refresh()
         slots = self._roster.slots()
         if slots != self._slots:
@@ -194,6 +207,7 @@ class Leader:
 
     def _decide(self, batch: Batch, now: float) -> None:
         decision = self._machine.handle(batch.events, now)
+        self._replanner.observe(decision)
         for change in decision.waits:
             self._waits.add(change)
         self._wake_at = float("inf")
@@ -297,8 +311,11 @@ class Dispatcher:
         log.info("dispatcher leads", term=self._lease.term)
         feed = LiveFeed(self._fan_out.send)
         leader = Leader(self._lease, self._bus, feed, self._clock)
-        while not self._stopping.is_set() and self._lease.is_trusted():
-            leader.step(timeout_s=0.5)
+        try:
+            while not self._stopping.is_set() and self._lease.is_trusted():
+                leader.step(timeout_s=0.5)
+        finally:
+            leader.close()
 
     def _quit(self) -> None:
         self._chores.stop()

@@ -5,7 +5,7 @@ The rows are the snapshot: what the task group has become since is never looked 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -92,6 +92,17 @@ def group_of(execution: Execution, rows: Iterable[TaskRun]) -> Group:
         ranks={row.task_id: row.rank for row in rows if row.rank is not None},
         holds=execution.plan.get("holds", {}),
     )
+
+
+def orders_of(plan: Mapping[str, Any], ids: Sequence[str]) -> list[tuple[float, dict[str, int]]]:
+    """(seconds into the run, ranks) of every order that an execution was given in mid-run.
+
+    `ids`: its tasks in order of position.
+    """
+    return [
+        (order["at_s"], {ids[position]: rank for rank, position in enumerate(order["positions"])})
+        for order in plan.get("orders", [])
+    ]
 
 
 def _seconds(moment: datetime | None) -> float | None:

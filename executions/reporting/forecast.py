@@ -16,7 +16,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from executions.models import Execution, TaskGroup, TaskRun, WorkerProcess
-from executions.models.snapshots import group_of, progress_of, site_limits
+from executions.models.snapshots import group_of, orders_of, progress_of, site_limits
 from executions.reporting.log import attempt_records, execution_log
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.estimates import DurationSource, estimates, with_estimates
@@ -154,5 +154,6 @@ def execution_what_if(
         now=timezone.now().timestamp(),
         worker_slots=worker_slots(),
         real_s=real_s,
+        orders=orders_of(execution.plan, [row.task_id for row in log.task_runs]),
         order=lambda changed: order_for(changed, [row.duration_source for row in log.task_runs]),
     )

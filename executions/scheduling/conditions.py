@@ -6,10 +6,11 @@ clock and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from executions.scheduling.messages import Event
 from executions.scheduling.model import WORKERS, Group, LimitKey, LimitKind, limit_key
 from executions.scheduling.needs import MAX_CONCURRENCY, capacities
 from executions.scheduling.simulation import (
@@ -83,11 +84,17 @@ class Conditions:
         outcomes: Outcomes | None = None,
         jitter: Callable[[], float] | None = None,
         steer: Steer | None = None,
+        events: Iterable[tuple[float, Event]] = (),
     ) -> SimulationResult:
         """How it goes. Raises `SimulationStalled` where something needed is closed."""
         submission = Submission(SIMULATED, self.group, 0.0, durations, outcomes)
         workers = None if self.worker_slots is None else {VIRTUAL_WORKER: self.worker_slots}
         found = simulate_many(
-            [submission], limits=self.limits, workers=workers, jitter=jitter, steer=steer
+            [submission],
+            limits=self.limits,
+            workers=workers,
+            events=events,
+            jitter=jitter,
+            steer=steer,
         )
         return found[SIMULATED]

@@ -55,21 +55,26 @@ class Standing:
     limits: Mapping[LimitKey, int]
     worker_slots: int
     now: float
+    expected_s: float
+    """How long the whole run was to take."""
 
 
 class RunWatch:
     """One run as its transitions tell of it: how far it is off its estimates."""
 
-    def __init__(self, execution: str, group: Group, now: float, expected_s: float) -> None:
-        """`expected_s`: how long the run may take at best."""
+    def __init__(
+        self, execution: str, group: Group, now: float, expected_s: float, *, ended: int = 0
+    ) -> None:
+        """`expected_s`: how long the run is to take; `ended`: tasks that are over already."""
         self.execution = execution
         self.group = group
         self._tasks = {task.id: task for task in group.tasks}
         self._expected = {task.id: estimated_s(task) for task in group.tasks}
+        self._expected_in_all_s = expected_s
         self._pause_s = max(AGAIN_S, AGAIN_SHARE * expected_s)
         self._next_at = now + self._pause_s
         self._searches = 0
-        self._left = len(group.tasks)
+        self._left = len(group.tasks) - ended
         self._actual_s: dict[str, float] = {}
         self._seen: list[tuple[float, float]] = []
         self._is_disturbed = False
@@ -112,7 +117,16 @@ class RunWatch:
         self._expected = expected_s(self.group, self._actual_s)
         group = replace(self.group, holds=machine.holds(self.execution))
         progress = machine.progress(self.execution)
-        return Standing(self.execution, group, progress, dict(self._actual_s), limits, slots, now)
+        return Standing(
+            self.execution,
+            group,
+            progress,
+            dict(self._actual_s),
+            limits,
+            slots,
+            now,
+            self._expected_in_all_s,
+        )
 
 
 def expected_s(group: Group, actual_s: Mapping[str, float]) -> dict[str, float]:

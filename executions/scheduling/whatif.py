@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from executions.scheduling.advice import Advice, advise, waited_for
-from executions.scheduling.conditions import Conditions
+from executions.scheduling.conditions import SIMULATED, Conditions
 from executions.scheduling.estimates import estimates, with_estimates
 from executions.scheduling.figures import AttemptRecord, binding_limits, held_s, run_s
+from executions.scheduling.messages import RanksChanged
 from executions.scheduling.model import (
     AttemptState,
     ExecutionProgress,
@@ -29,6 +30,9 @@ from executions.scheduling.policy import backoff_s
 from executions.scheduling.replanning import seconds_known, workers_of
 from executions.scheduling.search import BetterOrder
 from executions.scheduling.simulation import SimulationResult, simulate_from
+
+Orders = Sequence[tuple[float, Mapping[str, int]]]
+"""(seconds into the run, ranks): the orders a run was given on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,17 @@ class Replay:
     conditions: Conditions
     tries: Mapping[str, Sequence[Try]]
     backoffs: Sequence[float]
+    orders: Orders = ()
 
     def run(self, conditions: Conditions | None = None) -> SimulationResult:
-        """The run again, under other conditions if given."""
+        """The run again, or what it would have been under other conditions."""
         spread = iter(self.backoffs)
+        orders = self.orders if conditions is None else ()
         return (conditions or self.conditions).run(
-            self._duration_s, self._outcome, lambda: next(spread, 0.5)
+            self._duration_s,
+            self._outcome,
+            lambda: next(spread, 0.5),
+            events=[(at_s, RanksChanged(SIMULATED, ranks)) for at_s, ranks in orders],
         )
 
     def _duration_s(self, task: Task, attempt: int) -> float:
@@ -131,20 +140,22 @@ def what_if(
     worker_slots: int | None = None,
     real_s: float | None = None,
     order: Callable[[Conditions], BetterOrder | None] | None = None,
+    orders: Orders = (),
 ) -> WhatIf:
     """Replay a finished or running execution under changed limits.
 
     `limits`: the site's, as they were. `now`: until when attempts that still run have run.
     `real_s`: how long the run took, None if it was cancelled, timed out or still runs. `order`:
-    how a run under the changed limits would be planned, None: not anew. Raises
-    `SimulationStalled` where a change closes what is needed.
+    how a run under the changed limits would be planned, None: not anew. `orders`: what the real
+    run was given on its way. Raises `SimulationStalled` where a change closes what is needed.
     """
     replay = replay_of(Conditions(group, limits, worker_slots), list(attempts), now)
+    replay = replace(replay, orders=orders)
     changed = replay.conditions.with_limits(changes)
     if changes and order is not None and (found := order(changed)) is not None:
         changed = changed.with_order(found.ranks, found.holds)
     before, after = replay.conditions.capacities(), changed.capacities()
-    result = replay.run(changed)
+    result = replay.run(changed if changes else None)
     return WhatIf(
         real_s=real_s,
         replayed_s=replay.run().makespan_s,

@@ -1,0 +1,87 @@
+"""A run whose tasks take other times than estimated gets a better order on its way."""
+
+import pytest
+from django.db import transaction
+
+from executions.dispatch.replanner import Replanner
+from executions.models import Execution, TaskRun
+from executions.models.snapshots import group_of
+from executions.reporting.forecast import execution_what_if
+from executions.scheduling.messages import ExecutionSubmitted
+from tests.dispatch.small_site import accept, finish
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SLOW_S, QUICK_S, ESTIMATE_S = 0.6, 0.15, 0.3
+
+
+def sleeper(name, kind, *depends_on, priority=50):
+    seconds = SLOW_S if kind == "slow" else QUICK_S
+    return {
+        "task_id": name,
+        "runner": "sleep",
+        "payload": {"seconds": seconds},
+        "duration_s": ESTIMATE_S,
+        "task_type": kind,
+        "priority": priority,
+        "depends_on": list(depends_on),
+    }
+
+
+def chain(name, kind, length):
+    return [sleeper(f"{name}{n}", kind, *([f"{name}{n - 1}"] if n else [])) for n in range(length)]
+
+
+@pytest.fixture
+def misjudged():
+    """Eight tasks that show the pace; many chains believed the longest; one that really is."""
+    first = [sleeper(f"F{n}", "slow" if n % 2 else "quick", priority=60) for n in range(8)]
+    quick = [task for n in range(12) for task in chain(f"Q{n}-", "quick", 6)]
+    return [*first, *quick, *chain("S", "slow", 5)]
+
+
+def submit_planned(bus, tasks, **plan):
+    with transaction.atomic():
+        execution = accept(tasks, {"max_concurrency": 2, "planning": True})
+        Execution.objects.filter(pk=execution.pk).update(plan=plan)
+    bus.wake()
+    return execution
+
+
+@pytest.fixture
+def open_types(db):
+    from executions.models import TaskType
+
+    for name in ("slow", "quick"):
+        TaskType.objects.update_or_create(name=name, defaults={"max_parallel": 9})
+
+
+def test_the_longest_chain_goes_first_once_it_is_known(
+    bus, dispatcher, worker, open_types, misjudged
+):
+    execution = finish(submit_planned(bus, misjudged, makespan_s=10.0, holds={}))
+    assert execution.outcome == "success"
+    orders = execution.plan["orders"]
+    assert orders, "no better order came"
+    assert 1.0 <= orders[0]["at_s"] < 10
+    started = dict(TaskRun.objects.filter(execution=execution).values_list("task_id", "started_at"))
+    last_quick = max(at for id_, at in started.items() if id_.startswith("Q"))
+    assert started["S0"] < last_quick, "by the estimates it would have been the last of all"
+    told = execution_what_if(execution, {})
+    assert abs(told.error) < 0.02, "the replay goes by the orders that the run went by"
+
+
+def test_a_run_that_was_not_planned_keeps_its_order(bus, dispatcher, worker, open_types, misjudged):
+    execution = finish(submit_planned(bus, misjudged[:20]))
+    assert execution.plan == {}
+
+
+def test_the_next_leader_goes_on_with_the_last_order(bus, open_types, misjudged):
+    names = [task["task_id"] for task in misjudged]
+    orders = [{"at_s": 1.0, "positions": [0, 1]}, {"at_s": 2.0, "positions": [5, 3, 4]}]
+    execution = submit_planned(bus, misjudged, makespan_s=10.0, orders=orders)
+    rows = execution.task_runs.order_by("position")
+    event = ExecutionSubmitted(execution.public_id, group_of(execution, rows))
+    replanner = Replanner()
+    (told,) = replanner.open(execution.pk, event, 0.0)
+    assert sorted(told.ranks, key=told.ranks.get) == [names[5], names[3], names[4]]
+    replanner.close()
