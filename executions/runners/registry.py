@@ -1,11 +1,12 @@
 """Which runners there are, made ready for one worker process; and their checks, for the web.
 
 Built-in ones are named here; other packages add theirs by the entry point group `pexec.runners`: a
-class that is called with the RunnerOptions.
+class that is called with the RunnerOptions. One that cannot be loaded is left out and logged.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -25,7 +26,10 @@ from executions.runners.python import Python
 from executions.runners.python import check_payload as check_python
 from executions.runners.results import kept
 
+log = logging.getLogger(__name__)
+
 ENTRY_POINTS = "pexec.runners"
+BUILT_IN = frozenset({"noop", "sleep", "shell", "http", "python", "external"})
 ERROR_LIMIT = 4000
 
 
@@ -50,6 +54,21 @@ class Kind:
 
 
 @cache
+def added() -> dict[str, type[Runner]]:
+    """The runners of other packages by name; none takes the name of a built-in one."""
+    found: dict[str, type[Runner]] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name in BUILT_IN:
+            log.error("runner %s of %s has a name that is taken", point.name, point.value)
+            continue
+        try:
+            found[point.name] = point.load()
+        except (Exception, SystemExit):  # its fault must not take the others along
+            log.exception("runner %s cannot be loaded from %s", point.name, point.value)
+    return found
+
+
+@cache
 def kinds() -> dict[str, Kind]:
     """Every kind of runner there is, enabled or not."""
     found = {
@@ -60,10 +79,17 @@ def kinds() -> dict[str, Kind]:
         Http.name: Kind(dangerous=False, check=check_http),
         Python.name: Kind(dangerous=True, check=check_python),
     }
-    for point in entry_points(group=ENTRY_POINTS):
-        runner = point.load()
-        found[point.name] = Kind(runner.dangerous, partial(runner.check, None))
+    for name, runner in added().items():
+        found[name] = Kind(runner.dangerous, partial(_checked, runner))
     return found
+
+
+def _checked(runner: type[Runner], payload: Mapping[str, Any]) -> list[Fault]:
+    """What a class says of a payload, without an object: its check needs no options."""
+    try:
+        return runner.check(None, payload)  # type: ignore[arg-type]
+    except Exception as error:  # noqa: BLE001 (told like any other fault)
+        return [("", f"cannot be checked: {type(error).__name__}: {error}")]
 
 
 def check_payload(name: str, payload: Mapping[str, Any], enabled: Iterable[str]) -> list[Fault]:
@@ -90,10 +116,13 @@ class RunnerSet:
             "shell": lambda: shell.Shell(self._commands, options.scratch_dir),
             "python": lambda: Python(self._commands, options.scratch_dir, options.python_callables),
         }
-        for point in entry_points(group=ENTRY_POINTS):
-            makers[point.name] = lambda p=point: p.load()(options)  # type: ignore[misc]
         for name in self.names & makers.keys():
             self._runners[name] = makers[name]()
+        for name in self.names & added().keys():
+            try:
+                self._runners[name] = added()[name](options)  # type: ignore[call-arg]
+            except (Exception, SystemExit):  # the others work on
+                log.exception("runner %s cannot be made ready", name)
 
     @property
     def _needs_commands(self) -> bool:
@@ -125,6 +154,6 @@ class RunnerSet:
                 told = "; ".join(f"{place}: {message}" for place, message in faults)
                 return Outcome(End.FAILED, told[:ERROR_LIMIT], retryable=False)
             return kept(runner.run(payload, context))
-        except Exception as error:  # noqa: BLE001 (a runner's fault is a failed attempt)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (its fault is a failed attempt)
             said = f"{type(error).__name__}: {error}"[:ERROR_LIMIT]
             return kept(Outcome(End.FAILED, said))

@@ -108,3 +108,7 @@ def chatter(megabytes):
     piece = "x" * (1 << 20)
     for _ in range(megabytes):
         sys.stdout.write(piece)
+
+
+def complain(text):
+    raise ValueError(text)
