@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from executions.models.snapshots import site_limits
-from executions.scheduling.bounds import bounds
+from executions.scheduling.bounds import lower_bound
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.estimates import estimates, with_estimates
 from executions.scheduling.model import LimitKey
@@ -29,7 +29,7 @@ def simulated(spec: TaskGroupSpec, changes: Mapping[LimitKey, int]) -> dict[str,
         conditions = conditions.with_order(order.ranks, order.holds)
     result = conditions.run()
     seconds = {id_: found.seconds for id_, found in durations.items()}
-    bound = bounds(conditions.group, seconds, conditions.capacities())[0]
+    bound = lower_bound(conditions.group, seconds, conditions.capacities())
     return {
         "makespan_s": result.makespan_s,
         "lower_bound_s": bound.seconds,

@@ -7,11 +7,15 @@ from typing import Final, NamedTuple
 
 from executions.scheduling import graph
 from executions.scheduling.model import Group, LimitKey
-from executions.scheduling.needs import capacities, needs_by_task
+from executions.scheduling.needs import needs_by_task
 
 CHAIN: Final = "chain"
 """Stands where a limit's name would: the longest chain of dependencies binds."""
 STARTS_TRIED: Final = 40
+LOOKS_AT_MOST: Final = 100_000
+"""Of starts times tasks: large groups try fewer starts."""
+MORE: Final = 1e-9
+"""So much greater at least, relatively: the same bound, summed otherwise, is not another."""
 
 
 class Bound(NamedTuple):
@@ -57,42 +61,56 @@ def bounds(
 
 
 def lower_bound(
-    group: Group,
-    durations: Mapping[str, float],
-    limits: Mapping[LimitKey, int],
-    worker_slots: int | None = None,
-) -> Bound:
-    """The greatest of all bounds under the site's limits."""
-    return bounds(group, durations, capacities(group, limits, worker_slots))[0]
-
-
-def tight_bound_s(
     group: Group, durations: Mapping[str, float], capacity: Mapping[LimitKey, int]
-) -> float:
-    """A bound at least as great as `bounds`: what must come before and after the work counts too.
+) -> Bound:
+    """The greatest bound known: of `bounds`, and of work with what must come before and after.
 
-    The tasks with at least so much before and after them, sharing a limit, take their work over
-    its capacity, and before and after that nothing of them runs. A sample of starts is tried.
+    Tasks with at least so much before and after them that share a limit take their work over its
+    capacity, and before and after that nothing of them runs. A sample of starts is tried.
     """
+    best = bounds(group, durations, capacity)[0]
+    least_s = best.seconds * (1 + MORE)
+    before, after = _before_and_after(group, durations)
+    shares = _shares(group, durations, capacity)
+    late_last = sorted(after, key=lambda id_: -after[id_])
+    starts = sorted(set(before.values()))
+    tries = min(STARTS_TRIED, max(1, LOOKS_AT_MOST // max(1, len(late_last))))
+    for start in starts[:: max(1, len(starts) // tries)]:
+        busy: dict[LimitKey, float] = {}
+        for id_ in late_last:
+            if before[id_] < start:
+                continue
+            least = start + after[id_]
+            for key, seconds in shares[id_]:
+                work = busy[key] = busy.get(key, 0.0) + seconds
+                if least + work > least_s:
+                    least_s = least + work
+                    best = Bound(key, least_s)
+    return best
+
+
+def _before_and_after(
+    group: Group, durations: Mapping[str, float]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """For each task the longest chains that must come before it, and after it."""
     built = graph.build(group.tasks)
     rest = graph.remaining_chains_s(built, group.tasks, lambda task: durations.get(task.id, 0.0))
-    after = {id_: rest[id_] - durations.get(id_, 0.0) for id_ in rest}
     before: dict[str, float] = {}
     for id_ in built.order:
         needed = built.dependencies[id_]
         before[id_] = max((before[d] + durations.get(d, 0.0) for d in needed), default=0.0)
-    needs = needs_by_task(group)
-    late_last = sorted(after, key=lambda id_: -after[id_])
-    starts = sorted(set(before.values()))
-    best = bounds(group, durations, capacity)[0].seconds
-    for start in starts[:: max(1, len(starts) // STARTS_TRIED)]:
-        busy = dict.fromkeys((key for key in capacity if capacity[key] > 0), 0.0)
-        for id_ in late_last:
-            if before[id_] < start:
-                continue
-            for need in needs[id_]:
-                if need.key in busy:
-                    most = capacity[need.key]
-                    busy[need.key] += durations.get(id_, 0.0) * need.units(most) / most
-                    best = max(best, start + busy[need.key] + after[id_])
-    return best
+    return before, {id_: seconds - durations.get(id_, 0.0) for id_, seconds in rest.items()}
+
+
+def _shares(
+    group: Group, durations: Mapping[str, float], capacity: Mapping[LimitKey, int]
+) -> dict[str, list[tuple[LimitKey, float]]]:
+    """For each task how long it keeps each limit busy, as seconds of all of the limit."""
+    return {
+        id_: [
+            (need.key, durations.get(id_, 0.0) * need.units(most) / most)
+            for need in needs
+            if (most := capacity.get(need.key, 0)) > 0
+        ]
+        for id_, needs in needs_by_task(group).items()
+    }

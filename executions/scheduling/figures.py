@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from executions.scheduling.bounds import CHAIN, bounds
+from executions.scheduling.bounds import CHAIN, lower_bound
 from executions.scheduling.model import AttemptState, Group, Hold, LimitKey, Reason
 from executions.scheduling.needs import (
     MAX_CONCURRENCY,
@@ -150,7 +150,7 @@ def figures(
     for attempt in attempts:
         spent[attempt.task] = spent.get(attempt.task, 0.0) + run_s(attempt, completed_at)
     capacity = {key: max(used.capacity, used.peak) for key, used in usage.items()}
-    bound = bounds(group, spent, capacity)[0]
+    bound = lower_bound(group, spent, capacity)
     return Figures(
         total_duration_ms=_ms(total_s),
         sequential_estimate_ms=_ms(sequential_s),

@@ -11,7 +11,7 @@ from typing import Final
 
 from executions.scheduling import graph
 from executions.scheduling.advice import Advice, advise, waited_for
-from executions.scheduling.bounds import CHAIN, Bound, bounds
+from executions.scheduling.bounds import CHAIN, Bound, lower_bound
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.estimates import Estimate, estimates, sources, with_estimates
 from executions.scheduling.figures import binding_limits
@@ -136,7 +136,7 @@ def plan(
     return Plan(
         groups=parallel_groups(group, built, seconds, capacity),
         forecast=forecast,
-        bound=bounds(group, seconds, capacity)[0],
+        bound=lower_bound(group, seconds, capacity),
         critical_path=tuple(path),
         advice=() if forecast is None else tuple(_advice(conditions, forecast)),
         lint=tuple(lint),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from executions.scheduling.bounds import tight_bound_s
+from executions.scheduling.bounds import lower_bound
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.graph import build, estimated_s
 from executions.scheduling.schedules import Problem, parallel, problem_of, serial
@@ -138,7 +138,7 @@ def planned_order(
 def _least_s(conditions: Conditions) -> float:
     group = conditions.group
     seconds = {task.id: estimated_s(task) for task in group.tasks}
-    return tight_bound_s(group, seconds, conditions.capacities())
+    return lower_bound(group, seconds, conditions.capacities()).seconds
 
 
 class _Search:

@@ -3,11 +3,16 @@
 import pytest
 from hypothesis import given
 
-from executions.scheduling.bounds import CHAIN, bounds, lower_bound, tight_bound_s
+from executions.scheduling import bounds as bounds_module
+from executions.scheduling.bounds import CHAIN, bounds, lower_bound
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.needs import capacities, limit_name
 from tests.scheduling.builders import alone, group, site, task, units
 from tests.scheduling.planned import SITE, groups
+
+
+def bound(of, limits, slots=None):
+    return lower_bound(of, seconds(of), capacities(of, limits, slots))
 
 
 def seconds(of):
@@ -16,7 +21,7 @@ def seconds(of):
 
 def test_the_longest_chain_bounds_where_there_is_room_for_all():
     of = group(task("A", duration_s=2), task("B", "A", duration_s=3), task("C", duration_s=4))
-    assert lower_bound(of, seconds(of), {}) == (CHAIN, 5.0)
+    assert bound(of, {}) == (CHAIN, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -30,25 +35,25 @@ def test_the_longest_chain_bounds_where_there_is_room_for_all():
 )
 def test_the_work_under_each_limit_bounds(fields, limits, expected):
     of = group(*(task(f"T{i}", duration_s=2, **fields) for i in range(4)))
-    assert lower_bound(of, seconds(of), limits) == expected
+    assert bound(of, limits) == expected
 
 
 def test_slots_bound_too_and_those_of_workers():
     of = group(*(task(f"T{i}") for i in range(12)), max_concurrency=4)
-    assert lower_bound(of, seconds(of), {}) == ("max_concurrency", 3.0)
-    assert lower_bound(of, seconds(of), {}, worker_slots=2) == ("workers", 6.0)
+    assert bound(of, {}) == ("max_concurrency", 3.0)
+    assert bound(of, {}, 2) == ("workers", 6.0)
 
 
 def test_of_the_groups_own_and_the_sites_limit_the_lower_holds():
     of = group(*(task(f"T{i}", team="dev") for i in range(6)), limits=site(team_dev=2))
-    assert lower_bound(of, seconds(of), site(team_dev=3)).seconds == 3.0
-    assert lower_bound(of, seconds(of), site(team_dev=1)).seconds == 6.0
+    assert bound(of, site(team_dev=3)).seconds == 3.0
+    assert bound(of, site(team_dev=1)).seconds == 6.0
 
 
 def test_what_is_closed_bounds_nothing():
     of = group(task("A", team="dev"))
     assert capacities(of, {})["team:dev"] == 0
-    assert lower_bound(of, seconds(of), {}).limit in {CHAIN, "max_concurrency"}
+    assert bound(of, {}).limit in {CHAIN, "max_concurrency"}
 
 
 def test_bounds_come_greatest_first():
@@ -63,18 +68,25 @@ def test_an_executions_own_limits_are_named_without_its_id():
     assert limit_name("resource:a/b") == "resource:a/b"
 
 
-def test_the_tight_bound_counts_what_comes_before_and_after():
+def test_what_must_come_before_and_after_the_work_counts_too():
     middle = [task(f"M{i}", "A") for i in range(4)]
     of = group(task("A"), *middle, task("Z", *(t.id for t in middle)), max_concurrency=2)
-    given = capacities(of, {})
-    assert bounds(of, seconds(of), given)[0].seconds == 3
-    assert tight_bound_s(of, seconds(of), given) == 4
+    assert bounds(of, seconds(of), capacities(of, {}))[0].seconds == 3
+    assert bound(of, {}) == ("max_concurrency", 4)
+
+
+def test_large_groups_try_fewer_starts_and_are_bounded_all_the_same(monkeypatch):
+    monkeypatch.setattr(bounds_module, "LOOKS_AT_MOST", 1)
+    middle = [task(f"M{i}") for i in range(4)]
+    of = group(*middle, task("Z", *(t.id for t in middle)), max_concurrency=2)
+    assert bound(of, {}) == ("max_concurrency", 3)
 
 
 @given(groups())
-def test_no_run_beats_the_tight_bound(of):
+def test_no_run_beats_the_bound(of):
     conditions = Conditions(of, SITE)
     durations = {t.id: t.duration_s for t in of.tasks}
-    tight_s = tight_bound_s(of, durations, conditions.capacities())
-    assert bounds(of, durations, conditions.capacities())[0].seconds <= tight_s
-    assert tight_s <= conditions.run().makespan_s + 1e-9
+    found = lower_bound(of, durations, conditions.capacities())
+    parts = bounds(of, durations, conditions.capacities())
+    assert parts[0].seconds <= found.seconds <= conditions.run().makespan_s + 1e-9
+    assert found.limit in {part.limit for part in parts}

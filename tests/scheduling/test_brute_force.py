@@ -9,7 +9,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from executions.scheduling.bounds import lower_bound
 from executions.scheduling.model import Group, Reason, Strategy, Task, TaskState
+from executions.scheduling.needs import capacities as brain_capacities
 from executions.scheduling.simulation import SimulationResult, simulate
 from tests.invariants import AttemptRecord, problems
 from tests.scheduling.groups import groups, open_limits
@@ -110,7 +112,10 @@ def test_no_schedule_is_invalid_or_better_than_the_best(group, limits):
     result = simulate(group, limits=limits)
     assert all(row.status is TaskState.COMPLETED for row in result.schedule)
     assert not problems(log_of(result), {result.execution: group}, limits=limits)
-    assert result.makespan_s >= best_makespan_s(group, limits) - 1e-9
+    best_s = best_makespan_s(group, limits)
+    assert result.makespan_s >= best_s - 1e-9
+    durations = {task.id: duration_s(task) for task in group.tasks}
+    assert lower_bound(group, durations, brain_capacities(group, limits)).seconds <= best_s + 1e-9
     for row in result.schedule:
         needed = [
             times.finished_at for times in result.schedule if times.id in needs_of(group, row)
