@@ -80,12 +80,14 @@ class Command:
 
     def stop(self, grace_s: float) -> None:
         """Ask for its end: TERM now, KILL of all of it after the grace."""
+        if self.is_over:  # its keeper may have another one by now
+            return
         with contextlib.suppress(OSError):
             self._line.say({"do": "stop", "grace_s": grace_s}, flags=socket.MSG_DONTWAIT)
 
     def abandon(self) -> None:
         """Kill its keeper, which does not answer; the supervisor ends what was below."""
-        if self._line.pid is not None:
+        if self._line.pid is not None and not self.is_over:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._line.pid, signal.SIGKILL)
 

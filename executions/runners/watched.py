@@ -128,7 +128,8 @@ class Watch:
             if command.fileno() in ready:
                 command.hear()
             self._context.output.tick()
-            self._stop_if_due(command)
+            if not command.is_over:
+                self._stop_if_due(command)
         rest = select.poll()
         rest.register(pipe, select.POLLIN)
         while is_open and rest.poll(0):

@@ -164,3 +164,30 @@ def test_a_command_nobody_listens_to_is_ended(bench):
     outcome = bench.sh("echo '::progress 1 begun'; sleep 60")
     assert outcome.error == "LookupError: no room"
     assert bench.left() == []
+
+
+def test_a_late_stop_of_one_attempt_spares_the_next_on_its_keeper(bench):
+    commands = bench.runners._commands
+
+    def begin(*argv):
+        with Path(os.devnull).open("r+b") as null:
+            return commands.run(
+                argv,
+                env={"PATH": os.environ["PATH"]},
+                cwd=Path("/"),
+                stdin=null.fileno(),
+                output=null.fileno(),
+                mark="M=1",
+                limits={},
+            )
+
+    first = begin("true")
+    while not first.is_over:
+        first.hear()
+    second = begin("sleep", "0.2")
+    assert second.fileno() == first.fileno()
+    first.stop(0)
+    first.abandon()
+    while not second.is_over:
+        second.hear()
+    assert second.result() == 0
