@@ -82,7 +82,11 @@ def signal_below(pid: int, number: int) -> None:
 
 def tasks_of_the_system() -> int:
     """How many processes and threads there are: cheap to ask, however many they are."""
-    return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
+    descriptor = os.open("/proc/loadavg", os.O_RDONLY)
+    try:
+        return int(os.read(descriptor, 200).split()[3].partition(b"/")[2])
+    finally:
+        os.close(descriptor)
 
 
 def has_mark(pid: int, mark: bytes) -> bool:

@@ -56,7 +56,10 @@ class Scratch:
         try:
             yield path
         finally:
-            shutil.rmtree(path, ignore_errors=True)
+            try:
+                path.rmdir()  # most commands leave nothing in it
+            except OSError:
+                shutil.rmtree(path, ignore_errors=True)
 
     def environment(
         self, path: Path, context: Context, own: Mapping[str, str] | None = None
@@ -194,8 +197,11 @@ def _ended_badly(code: int) -> str:
 @contextlib.contextmanager
 def _stdin(text: str | None) -> Iterator[int]:
     if text is None:
-        with Path(os.devnull).open("rb") as null:
-            yield null.fileno()
+        null = os.open(os.devnull, os.O_RDONLY)
+        try:
+            yield null
+        finally:
+            os.close(null)
     else:
         with tempfile.TemporaryFile() as file:
             file.write(text.encode())
