@@ -13,6 +13,7 @@ from rest_framework.views import exception_handler
 
 from executions import exports, services, specs
 from executions.reporting.forecast import TooLargeError
+from executions.runners.results import BadResultError
 from executions.scheduling.simulation import SimulationStalled
 
 PROBLEM_TYPE = "application/problem+json"
@@ -20,6 +21,7 @@ PROBLEM_TYPE = "application/problem+json"
 STATUS_OF: dict[type[Exception], int] = {
     specs.SpecInvalidError: status.HTTP_400_BAD_REQUEST,
     exports.UnknownFormatError: status.HTTP_400_BAD_REQUEST,
+    BadResultError: status.HTTP_400_BAD_REQUEST,
     TooLargeError: status.HTTP_400_BAD_REQUEST,
     SimulationStalled: status.HTTP_409_CONFLICT,
     services.IdempotencyConflictError: status.HTTP_409_CONFLICT,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.contrib import messages
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from executions import selectors, services
 from executions.pages.permissions import require
+from executions.runners.results import BadResultError, parse
 
 PERSON_CLAIM_S = 12 * 3600.0
 """Whoever takes work on the page sends no heartbeat: it is theirs for the day."""
@@ -100,7 +100,11 @@ def _progress(request: HttpRequest, pk: int) -> None:
 def _complete(request: HttpRequest, pk: int) -> None:
     attempt = _mine(request, pk)
     result = _result(request.POST.get("result", "").strip())
-    services.work_complete(token=attempt.token, user=request.user, result=result)
+    try:
+        services.work_complete(token=attempt.token, user=request.user, result=result)
+    except BadResultError as error:
+        messages.error(request, f"Not recorded: {error}.")
+        return
     messages.success(request, f"{attempt.task_run.task_id} is done.")
 
 
@@ -109,8 +113,8 @@ def _result(text: str) -> Any:
     if not text:
         return None
     try:
-        return json.loads(text)
-    except ValueError:
+        return parse(text.encode())
+    except (ValueError, RecursionError):
         return text
 
 

@@ -123,21 +123,23 @@ def kept(outcome: Outcome) -> Outcome:
     """The outcome as every database takes it, or a failure that says why it cannot be kept."""
     error = _UNKEPT.sub(REPLACEMENT, outcome.error)
     try:
-        result = _kept(outcome.result, DEPTH_LIMIT)
-        size = len(json.dumps(result, allow_nan=False, ensure_ascii=False).encode())
-    except (TypeError, ValueError) as refused:
-        return _unkept(outcome, f"the result is not JSON: {refused}")
+        return replace(outcome, error=error, result=keep(outcome.result))
     except BadResultError as refused:
-        return _unkept(outcome, str(refused))
+        if outcome.end is not End.COMPLETED:  # it ended badly anyway, and says how
+            return replace(outcome, error=error, result=None)
+        return replace(outcome, end=End.FAILED, error=str(refused), result=None)
+
+
+def keep(result: Any) -> Any:
+    """A result as every database takes it; raises BadResultError."""
+    try:
+        fit = _kept(result, DEPTH_LIMIT)
+        size = len(json.dumps(fit, allow_nan=False, ensure_ascii=False).encode())
+    except (TypeError, ValueError) as refused:
+        raise BadResultError(f"the result is not JSON: {refused}") from None
     if size > KEPT_LIMIT_BYTES:
-        return _unkept(outcome, f"the result has more than {KEPT_LIMIT_BYTES} bytes")
-    return replace(outcome, error=error, result=result)
-
-
-def _unkept(outcome: Outcome, why: str) -> Outcome:
-    if outcome.end is not End.COMPLETED:  # it ended badly anyway, and says how
-        return replace(outcome, error=_UNKEPT.sub(REPLACEMENT, outcome.error), result=None)
-    return replace(outcome, end=End.FAILED, error=why, result=None)
+        raise BadResultError(f"the result has more than {KEPT_LIMIT_BYTES} bytes")
+    return fit
 
 
 def _kept(value: Any, depth: int) -> Any:

@@ -17,6 +17,7 @@ from executions.dispatch import bus
 from executions.dispatch.briefs import results_of
 from executions.models import Attempt, Command, CommandVerb
 from executions.runners.references import UnresolvedReferenceError, references, resolve
+from executions.runners.results import keep
 
 CLAIM_S = 300.0
 """Without a heartbeat for so long a taker loses the work."""
@@ -89,8 +90,8 @@ def work_heartbeat(
 
 
 def work_complete(*, token: str, user: Any, result: Any = None) -> None:
-    """The work is done. Raises WorkTakenError."""
-    _end(token, user, CommandVerb.COMPLETE, {"result": result})
+    """The work is done. Raises WorkTakenError or BadResultError."""
+    _end(token, user, CommandVerb.COMPLETE, {"result": keep(result)})
 
 
 def work_fail(*, token: str, user: Any, error: str) -> None:

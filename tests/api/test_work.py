@@ -47,6 +47,15 @@ def test_a_member_takes_the_work_and_answers_for_it(as_member, offered):
     ]
 
 
+def test_a_result_that_is_too_large_is_refused_and_the_work_stays_taken(as_member, offered):
+    as_member.post(CLAIM)
+    one = f"/api/v1/work/{offered.token}/complete/"
+    answer = as_member.post(one, {"result": "x" * 600_000}, format="json")
+    assert answer.status_code == 400
+    assert "more than 524288 bytes" in answer.json()["detail"]
+    assert as_member.post(one, {"result": "x"}, format="json").status_code == 204
+
+
 def test_only_one_takes_it(as_member, offered):
     other = person("other", "add_execution")
     Team.objects.get(name="pm_team").members.add(other)

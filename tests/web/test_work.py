@@ -77,12 +77,27 @@ def test_a_member_reads_takes_and_completes(member, offered):
 
 
 @pytest.mark.parametrize(
-    ("written", "kept"), [("", None), ("see ticket 42", "see ticket 42"), ("[1]", [1])]
+    ("written", "kept"),
+    [
+        ("", None),
+        ("see ticket 42", "see ticket 42"),
+        ("[1]", [1]),
+        ("NaN", "NaN"),
+        ("[" * 5000, "[" * 5000),
+        ('"\\u0000"', "\ufffd"),
+    ],
 )
 def test_a_result_is_json_where_it_is_json_and_never_lost(member, offered, written, kept):
     say(member, offered, "take")
     say(member, offered, "complete", result=written)
     assert verbs()[-1] == ("complete", {"result": kept})
+
+
+def test_a_result_that_cannot_be_kept_is_refused_with_its_reason(member, offered):
+    say(member, offered, "take")
+    say(member, offered, "complete", result="[" * 60 + "]" * 60)
+    assert "nested more than 50 deep" in text_of(member)
+    assert verbs() == [("claim", {})]
 
 
 def test_a_failure_needs_its_reason(member, offered):
