@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
@@ -24,6 +25,7 @@ from django.db.models.functions import Now
 from executions.dispatch.bus import BusDownError, default_bus
 from executions.management.embedded_redis import redis_command
 from executions.models import Leadership, WorkerProcess
+from executions.runners.processes import die_with_parent
 
 READY_S = 60.0
 STEP_S = 0.1
@@ -99,6 +101,7 @@ class Site:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=partial(die_with_parent, signal.SIGTERM),  # noqa: PLW1509 (no threads yet)
         )
 
     def _config(self) -> str:

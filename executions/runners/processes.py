@@ -24,9 +24,9 @@ def become_subreaper() -> None:
         raise OSError(ctypes.get_errno(), "the system knows no subreapers")
 
 
-def die_with_parent() -> None:
-    """Be killed when the parent ends."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
+    """Get this signal when the parent ends, however it ends."""
+    _libc.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def _stats() -> Iterator[tuple[int, int, int]]:

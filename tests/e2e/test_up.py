@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,25 @@ def test_every_process_that_is_killed_comes_back(tmp_path):
     finally:
         stop(process)
     assert processes_of(tmp_path) == []
+
+
+def test_being_told_to_stop_again_and_again_changes_nothing(tmp_path):
+    process, _ = start(tmp_path, free_port(), "--no-demo")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        process.send_signal(number)
+    process.communicate(timeout=90)
+    assert processes_of(tmp_path) == []
+    assert not (tmp_path / "redis.sock").exists()
+
+
+def test_when_it_is_killed_the_rest_ends_too(tmp_path):
+    process, _ = start(tmp_path, free_port(), "--no-demo")
+    process.kill()
+    process.communicate(timeout=10)
+    deadline = time.monotonic() + 60
+    while processes_of(tmp_path):
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.1)
 
 
 def command_of(pid):

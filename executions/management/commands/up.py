@@ -20,6 +20,7 @@ from executions.management.site import LOCAL_RUNNERS, NotReadyError, PortTakenEr
 from executions.models import Execution, TaskGroup
 
 USER = "admin"
+STOPPERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DEMO = Path(__file__).resolve().parents[1] / "demo.yaml"
 
 
@@ -44,7 +45,7 @@ class Command(BaseCommand):
             site.check_port()
         except PortTakenError as error:
             raise CommandError(f"port taken ({error}); try PORT={settings.PORT + 1}") from None
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in STOPPERS:
             signal.signal(number, _interrupt)
         try:
             call_command("migrate", verbosity=0)
@@ -63,12 +64,19 @@ class Command(BaseCommand):
         except (NotReadyError, NoRedisError) as error:
             raise CommandError(f"{type(error).__doc__} ({error})") from None
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            _listen_no_more()
             site.stop()
 
 
 def _interrupt(*_: object) -> None:
+    """Stop, once: nothing may come between and leave half of it running."""
+    _listen_no_more()
     raise KeyboardInterrupt
+
+
+def _listen_no_more() -> None:
+    for number in STOPPERS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def first_user() -> str:
