@@ -6,6 +6,7 @@
  * @property {string[]} tabs
  * @property {(name: string) => string | null} get
  * @property {(name: string, value: string | null) => void} set
+ * @property {(values: Record<string, string | null>) => void} setAll
  * @property {() => string} tab
  * @property {(run: () => void) => void} onChange
  */
@@ -40,26 +41,27 @@ export function setUpAddress(page) {
     listeners.forEach((run) => run());
   };
 
-  /** @type {Address["set"]} */
-  const set = (name, value) => {
+  /** @type {Address["setAll"]} */
+  const setAll = (values) => {
     const changed = query();
-    if ((changed.get(name) ?? "") === (value ?? "")) {
-      return;
+    for (const [name, value] of Object.entries(values)) {
+      if (value === null || value === "") {
+        changed.delete(name);
+      } else {
+        changed.set(name, value);
+      }
     }
-    if (value === null || value === "") {
-      changed.delete(name);
-    } else {
-      changed.set(name, value);
+    if (changed.toString() !== query().toString()) {
+      history.replaceState(null, "", `?${changed}`);
+      show();
     }
-    history.replaceState(null, "", `?${changed}`);
-    show();
   };
 
   for (const link of links) {
     link.addEventListener("click", (event) => {
       if (!event.metaKey && !event.ctrlKey && !event.shiftKey) {
         event.preventDefault();
-        set("tab", link.id.slice("tab-".length));
+        setAll({ tab: link.id.slice("tab-".length) });
       }
     });
     link.addEventListener("keydown", (event) => {
@@ -76,7 +78,8 @@ export function setUpAddress(page) {
   return {
     tabs,
     get: (name) => query().get(name),
-    set,
+    set: (name, value) => setAll({ [name]: value }),
+    setAll,
     tab,
     onChange: (run) => void listeners.add(run),
   };

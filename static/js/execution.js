@@ -7,6 +7,7 @@ import { part } from "./dom.js";
 import { isTyping } from "./shell.js";
 import { showConnection } from "./connection.js";
 import { setUpAddress } from "./address.js";
+import { setUpNotify } from "./notify.js";
 import { setUpSummary } from "./summary.js";
 import { setUpFailures } from "./failures.js";
 import { setUpTasks } from "./tasks.js";
@@ -21,6 +22,7 @@ import { setUpReport } from "./report.js";
  * @typedef {object} Page
  * @property {ExecutionStore} store
  * @property {LiveConnection} live
+ * @property {import("./address.js").Address} address
  * @property {() => number} now  seconds, by the server's clock
  * @property {(id: string | null) => void} choose  open or close a task's side panel
  * @property {(tab: string, id: string) => void} show  a task in one of the tabs
@@ -55,9 +57,9 @@ const shared = {
   live,
   now: () => Date.now() / 1000 + ahead,
   choose: (id) => address.set("task", id),
+  address,
   show: (tab, id) => {
-    address.set("task", id);
-    address.set("tab", tab);
+    address.setAll({ task: id, tab });
     part(`view-${tab}`).scrollIntoView({ block: "start" });
   },
   chosen: () => address.get("task"),
@@ -73,6 +75,7 @@ for (const hidden of document.querySelectorAll(".no-script")) {
 }
 
 setUpSummary(shared);
+setUpNotify(page.dataset.execution ?? "");
 setUpFailures(shared);
 setUpTasks(shared);
 setUpSide(shared, address);

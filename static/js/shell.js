@@ -122,8 +122,28 @@ function setUpKeys() {
         event.preventDefault();
         search.focus();
       }
+    } else if (document.getElementById("page") === null) {
+      moveInRows(event.key);
     }
   });
+}
+
+/**
+ * `j` and `k` go from row to row of lists, `f` from failure to failure; Enter follows the link.
+ * @param {string} key
+ */
+function moveInRows(key) {
+  const step = { j: 1, k: -1, f: 1 }[key];
+  if (step === undefined) {
+    return;
+  }
+  const rows = [...document.querySelectorAll(key === "f" ? "#recent-failures tbody tr" : "main tbody tr")];
+  const links = rows.flatMap((row) => row.querySelector("a[href]") ?? []);
+  const here = links.findIndex((link) => link.closest("tr") === document.activeElement?.closest("tr"));
+  const next = links[Math.min(links.length - 1, Math.max(0, here + step))];
+  if (next instanceof HTMLElement) {
+    next.focus();
+  }
 }
 
 for (const hidden of document.querySelectorAll(".needs-script:not(#theme, #zone)")) {

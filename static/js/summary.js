@@ -2,6 +2,7 @@
 /** The sticky head: state, counts, progress, time, verbs, title, favicon, and the end's banner. */
 
 import { drawn, element, part, stateMark, write } from "./dom.js";
+import { notifyEnd } from "./notify.js";
 import { isActive, isOver } from "./store.js";
 import { STATE_ORDER, clock, duration, executionLook, executionWord, stateWord } from "./words.js";
 
@@ -118,6 +119,7 @@ function showTimes(run, tasks, now) {
  */
 function showVerbs(state) {
   const hasEnded = isOver(state);
+  document.getElementById("notify")?.toggleAttribute("disabled", hasEnded);
   /** @type {Record<string, string>} */
   const why = {
     pause: state === "running" ? "" : "Only a running execution can be paused",
@@ -214,9 +216,7 @@ function showEnd(run, wasOpen) {
     element("a", { href: "?tab=report" }, "Report"),
   );
   banner.hidden = false;
-  if ("Notification" in window && Notification.permission === "granted") {
-    new Notification(`${run.name}: ${word}`, { body: run.id });
-  }
+  notifyEnd(run.id, `${run.name}: ${word}`);
 }
 
 /** Live announcements: only when they differ, and not more often than people can hear. */

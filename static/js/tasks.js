@@ -9,6 +9,8 @@ import { STATE_ORDER, band, clock, duration, stateWord } from "./words.js";
 
 const ROW_PX = 36;
 const SPARE_ROWS = 12;
+const PRINTED_ROWS = 2000;
+const CHIPS = ["team", "task_type", "band"];
 
 /** @typedef {import("./store.js").Task} Task */
 
@@ -18,7 +20,7 @@ export function setUpTasks(page) {
   const view = part("tasks-view");
   const body = part("task-rows");
   const form = /** @type {HTMLFormElement} */ (part("task-filters"));
-  const sort = { by: "position", isDown: false };
+  const sort = sortOf(page.address.get("sort"));
   /** @type {Task[]} */
   let shown = [];
   let isStale = true;
@@ -36,8 +38,7 @@ export function setUpTasks(page) {
     if (isStale) {
       filter();
     }
-    const first = Math.max(0, Math.floor(view.scrollTop / ROW_PX) - SPARE_ROWS);
-    const last = Math.min(shown.length, first + Math.ceil(view.clientHeight / ROW_PX) + 2 * SPARE_ROWS);
+    const [first, last] = print.matches ? [0, Math.min(shown.length, PRINTED_ROWS)] : inSight(view, shown.length);
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.task : undefined;
     const rows = shown.slice(first, last).map((task, i) => row(page, task, first + i));
     body.replaceChildren(pad(first * ROW_PX), ...rows, pad((shown.length - last) * ROW_PX));
@@ -50,12 +51,14 @@ export function setUpTasks(page) {
     }
   };
 
-  setUpChips(form, store, () => refilter());
   const refilter = () => {
     isStale = true;
     view.scrollTop = 0;
+    page.address.setAll(asked(form, sort));
     draw();
   };
+  setUpChips(form, page, refilter);
+  print.addEventListener("change", draw);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", refilter);
   setUpSorting(sort, refilter);
@@ -78,6 +81,51 @@ export function setUpTasks(page) {
       draw();
     }
   }, 1000);
+}
+
+const print = matchMedia("print");
+
+/**
+ * The rows that exist: those in sight, and some more on either side.
+ * @param {HTMLElement} view
+ * @param {number} count
+ */
+function inSight(view, count) {
+  const first = Math.max(0, Math.floor(view.scrollTop / ROW_PX) - SPARE_ROWS);
+  return /** @type {const} */ ([
+    first,
+    Math.min(count, first + Math.ceil(view.clientHeight / ROW_PX) + 2 * SPARE_ROWS),
+  ]);
+}
+
+/**
+ * What the address keeps of filters and order.
+ * @param {HTMLFormElement} form
+ * @param {{by: string, isDown: boolean}} sort
+ */
+function asked(form, sort) {
+  const fields = new FormData(form);
+  /** @type {Record<string, string | null>} */
+  const kept = {
+    q: String(fields.get("q") ?? ""),
+    state: String(fields.get("state") ?? ""),
+    hide: fields.has("hide") ? "1" : null,
+    sort: sort.by === "position" ? null : `${sort.isDown ? "-" : ""}${sort.by}`,
+  };
+  for (const kind of CHIPS) {
+    const pressed = form.querySelector(`[data-kind="${kind}"][aria-pressed=true]`);
+    kept[kind] = pressed instanceof HTMLElement ? (pressed.dataset.name ?? null) : null;
+  }
+  return kept;
+}
+
+/**
+ * `duration` or, the greatest first, `-duration`.
+ * @param {string | null} text
+ */
+function sortOf(text) {
+  const by = (text ?? "").replace(/^-/, "");
+  return by in SORT_KEYS ? { by, isDown: (text ?? "").startsWith("-") } : { by: "position", isDown: false };
 }
 
 /** @param {number} px */
@@ -174,29 +222,30 @@ export function lane(task, kind) {
 /**
  * Chips for teams, types and bands that occur, made once.
  * @param {HTMLFormElement} form
- * @param {import("./store.js").ExecutionStore} store
+ * @param {import("./execution.js").Page} page
  * @param {() => void} refilter
  */
-function setUpChips(form, store, refilter) {
+function setUpChips(form, { store, address }, refilter) {
   const stop = store.subscribe((change) => {
     if (!change.whole) {
       return;
     }
     queueMicrotask(() => stop());
     const chips = [];
-    for (const kind of ["team", "task_type", "band"]) {
+    for (const kind of CHIPS) {
       const names = [...new Set(store.tasks.map((task) => lane(task, kind)))].filter(Boolean).sort();
       for (const name of names.length > 1 ? names : []) {
         chips.push(
           element(
             "button",
-            { type: "button", class: "chip", "data-kind": kind, "data-name": name, "aria-pressed": "false", onclick: press },
+            { type: "button", class: "chip", "data-kind": kind, "data-name": name, "aria-pressed": String(address.get(kind) === name), onclick: press },
             name,
           ),
         );
       }
     }
     part("task-chips").replaceChildren(...chips);
+    refilter();
   });
 
   /** @param {Event} event */
@@ -247,6 +296,9 @@ function setUpSorting(sort, refilter) {
   for (const head of document.querySelectorAll("#tasks th[data-sort]")) {
     const by = /** @type {HTMLElement} */ (head).dataset.sort ?? "";
     const words = head.textContent ?? "";
+    if (sort.by === by && by !== "position") {
+      head.setAttribute("aria-sort", sort.isDown ? "descending" : "ascending");
+    }
     const press = () => {
       const isAgain = sort.by === by;
       [sort.by, sort.isDown] = isAgain && sort.isDown ? ["position", false] : [by, isAgain];

@@ -74,7 +74,14 @@ export function setUpTimeline(page) {
     draw();
   };
   const soon = coalesced(draw);
-  group.addEventListener("change", soon);
+  group.value = page.address.get("by") ?? group.value;
+  if (group.selectedIndex < 0) {
+    group.selectedIndex = 0;
+  }
+  group.addEventListener("change", () => {
+    page.address.set("by", group.selectedIndex === 0 ? null : group.value);
+    soon();
+  });
   follow.addEventListener("change", soon);
   part("timeline-all").addEventListener("click", () => {
     span = null;
