@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
 from celery import shared_task
 from celery.utils.nodenames import worker_direct
+from kombu.exceptions import OperationalError
 
 if TYPE_CHECKING:
     from executions.dispatch.worker import LaneWorker
+
+log = structlog.get_logger(__name__)
 
 LINGER_S = 5.0
 AGE_S = 180.0
@@ -28,5 +32,8 @@ def lane() -> None:
 
 
 def start_lane(hostname: str) -> None:
-    """Ask the worker `hostname` for one more lane, through its own queue."""
-    lane.apply_async(queue=worker_direct(hostname))
+    """Ask the worker `hostname` for one more lane, through its own queue; it may go unheard."""
+    try:
+        lane.apply_async(queue=worker_direct(hostname))
+    except OperationalError as error:
+        log.warning("no lane asked for", error=str(error))

@@ -6,6 +6,7 @@ what it runs, so that the permits can be used by others.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -43,6 +44,8 @@ log = structlog.get_logger(__name__)
 CONFIRM_S = 3.0
 SEEN_LIMIT = 100_000
 LANE_REQUEST_S = 2.0
+BEGIN_ANEW_S = 1.0
+JOIN_S = 5.0
 READ_AGAIN_S = 0.5
 OUTPUTS_KEPT = 256
 """How many outputs wait for a database that is away; the oldest are given up first."""
@@ -91,7 +94,9 @@ class LaneWorker:
         self._is_draining = False
         self._closed = threading.Event()
         self._threads = [
-            threading.Thread(target=run, name=run.__name__.strip("_"), daemon=True)
+            threading.Thread(
+                target=self._steadily, args=(run,), name=run.__name__.strip("_"), daemon=True
+            )
             for run in (self._listen, self._pulse_database, self._pulse_redis, self._guard)
         ]
 
@@ -127,7 +132,7 @@ class LaneWorker:
                 self._stop_held(held, "returned")
         self._wait_empty(STOP_S)
         self._reporter.flush(CONFIRM_S)
-        self._closed.set()
+        self._close_threads()
         self._reporter.close()
         self._runners.stop()
         self._fan_out.close()
@@ -135,6 +140,24 @@ class LaneWorker:
         self._row_update(gone_at=Now())
         self._bus.wake()
         connection.close()
+
+    def _steadily(self, run: Callable[[], None]) -> None:
+        """Run until the worker is closed, whatever goes wrong: it would live on deaf or silent."""
+        while not self._closed.is_set():
+            try:
+                run()
+            except Exception:
+                log.exception("begun anew", thread=threading.current_thread().name)
+                self._closed.wait(BEGIN_ANEW_S)
+            finally:
+                connection.close()
+
+    def _close_threads(self) -> None:
+        self._closed.set()
+        with contextlib.suppress(BusDownError):
+            self._bus.tell({self.incarnation: {}})  # ends the wait for the next message
+        for thread in self._threads:
+            thread.join(JOIN_S)
 
     def _row_update(self, **values: Any) -> int:
         try:

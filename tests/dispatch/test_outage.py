@@ -31,6 +31,13 @@ def test_an_order_that_cannot_be_read_is_read_again(bus, dispatcher, worker, mon
     assert len(said) == 3
 
 
+def test_a_worker_that_could_ask_for_no_lane_asks_again(bus, dispatcher, worker, monkeypatch):
+    said = []
+    monkeypatch.setattr(worker, "_start_lane", away_first(worker._start_lane, 1, said))
+    assert finish(submit(bus, HELLO, max_retries=0)).outcome == "success"
+    assert len(said) == 1
+
+
 def test_an_order_that_stays_unreadable_is_handed_back_without_a_retry(
     bus, dispatcher, worker, monkeypatch
 ):
