@@ -179,7 +179,20 @@ class Admission:
         """Each task run that may start now, best first. The caller starts it before the next."""
         tops = self._listed_tops()
         passed: list[tuple[Demand, Limit]] = []
-        while (demand := self._best(tops)) is not None:
+        while tops:
+            place, _, watchers = heapq.heappop(tops)
+            heap, order = watchers.heap, place[-1]
+            if not heap or heap[0] != order or not watchers.has_room():
+                continue
+            demand = watchers.execution.by_order[order].demand
+            # places only get worse while tasks are admitted: to look again at the best is enough
+            if self._executions > 1 and self._place(demand) != place:
+                self._list_top(tops, watchers)
+                continue
+            heapq.heappop(heap)
+            demand.watching = None
+            if heap:
+                self._list_top(tops, watchers)
             blocker = self._blocker(demand)
             if blocker is not None:
                 self._keep_turn(demand)
@@ -211,41 +224,24 @@ class Admission:
         most = limit.given + limit.free - 1  # when the last unit is left, so much was given out
         for by_room in limit.parked.values():
             for watchers in by_room.values():
-                for demand in watchers.due(most):
-                    self._watch(demand, limit)
+                if watchers.is_due(most):
+                    for demand in watchers.due(most):
+                        self._watch(demand, limit)
                 if watchers.heap and watchers.has_room():
                     self._list_top(tops, watchers)
 
-    def _best(self, tops: list[_Top]) -> Demand | None:
-        """Take the first demand in order out of all that watch a limit with something to give.
-
-        Places only get worse while tasks are admitted, so it is enough to look again at the one
-        that seems best.
-        """
-        while tops:
-            place, _, watchers = heapq.heappop(tops)
-            heap = watchers.heap
-            order = place[-1]
-            if not heap or heap[0] != order or not watchers.has_room():
-                continue
-            demand = watchers.execution.by_order[order].demand
-            if self._executions > 1 and self._place(demand) != place:
-                self._list_top(tops, watchers)
-                continue
-            heapq.heappop(heap)
-            demand.watching = None
-            if heap:
-                self._list_top(tops, watchers)
-            return demand
-        return None
-
     def _list_top(self, tops: list[_Top], watchers: Watchers) -> None:
-        """List the first of the watchers under the head it is kept under."""
-        demand = watchers.first()
-        if demand is not None:
-            self._listed += 1
-            place = (demand.queue[0],) if self._executions == 1 else self._place(demand)
-            heapq.heappush(tops, (place, self._listed, watchers))
+        """List the first of the watchers under the head it is kept under; drop what is stale."""
+        heap, by_order = watchers.heap, watchers.execution.by_order
+        while heap:
+            order = heap[0]
+            demand = by_order[order].demand
+            if demand.watching is watchers and demand.queue and demand.queue[0] == order:
+                self._listed += 1
+                place = (order,) if self._executions == 1 else self._place(demand)
+                heapq.heappush(tops, (place, self._listed, watchers))
+                return
+            heapq.heappop(heap)
 
     def _place(self, demand: Demand) -> tuple[int, ...]:
         """Priority, then the smaller share, then the earlier execution, then its own order."""

@@ -159,7 +159,7 @@ class Lifecycle:
         self._apply_one(run, DISPATCHED)
 
     def _apply_one(self, run: TaskRun, wish: Wish) -> None:
-        start, finish = run.state, wish.finish
+        start, finish, attempt_state = run.state, wish.finish, wish.attempt_state
         change = TRANSITIONS.get((start, finish))
         if change is None:
             raise InvariantBroken(
@@ -184,8 +184,8 @@ class Lifecycle:
                     start,
                     finish,
                     self.now,
-                    max(attempt, run.attempts) if wish.attempt_state is not None else 0,
-                    wish.attempt_state,
+                    0 if attempt_state is None else max(attempt, run.attempts),
+                    attempt_state,
                     wish.started_at,
                     wish.finished_at,
                     wish.reason,
@@ -229,7 +229,8 @@ class Lifecycle:
         run.execution.live[run.id] = run
         self.admission.take(run)
         self.instructions.append(Dispatch(run.execution.id, run.id, run.attempts, run.worker))
-        self.watch_time_limit(run)
+        if not run.worker:
+            self.watch_time_limit(run)
 
     def start(self, run: TaskRun, wish: Wish) -> None:
         """Its attempt began."""

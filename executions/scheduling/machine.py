@@ -106,7 +106,8 @@ class Machine:
             life.why = event
             self._handlers[type(event)](event)
             life.apply()
-        self._ring()
+        if life.timers and life.timers[0][0] <= life.now:
+            self._ring()
         life.why = "admitted"
         for run in self._admission.admissible():
             life.dispatch(run)
@@ -114,7 +115,8 @@ class Machine:
             for run in self._admission.admissible():
                 life.dispatch(run)
         waits = waiting.settle(self._admission, life.now)
-        self._book_debts()
+        if self._taken_up:
+            self._book_debts()
         return self._decide(waits)
 
     # ------------------------------------------------------------ questions
@@ -151,11 +153,8 @@ class Machine:
         """What the plan still holds back: task to seconds into the run."""
         run = self._known(execution)
         left = {hold.gate for hold in run.plan_holds}
-        return {
-            id_: run.group.holds[id_]
-            for id_ in run.group.holds
-            if not left.isdisjoint(run.tasks[id_].demand.gates)
-        }
+        held = run.group.holds.items()
+        return {id_: s for id_, s in held if not left.isdisjoint(run.tasks[id_].demand.gates)}
 
     def waiting(self, execution: str) -> tuple[WaitChange, ...]:
         """What the queued tasks of the execution wait for now, by demand."""

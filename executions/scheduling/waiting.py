@@ -92,7 +92,8 @@ def _concerned_by_limits(admission: Admission) -> dict[Demand, None]:
     """Demands that wait for a limit, or for a reservation of it, which is not as it was."""
     concerned: dict[Demand, None] = {}
     for limit in admission.dirty:
-        if (state := limit.state()) != limit.seen:
+        state = limit.state()
+        if state != limit.seen:
             limit.seen = state
             concerned.update(limit.waiting)
     if admission.reservations:

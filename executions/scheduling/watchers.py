@@ -27,7 +27,7 @@ class Watchers:
     nothing before so many units of the limit were given out that they count as passed over.
     """
 
-    __slots__ = ("_due", "execution", "heap", "limit", "room")
+    __slots__ = ("_due", "_known", "execution", "heap", "limit", "room")
 
     def __init__(self, limit: Limit, execution: ExecutionRun, room: int) -> None:
         """Nobody watches."""
@@ -37,36 +37,33 @@ class Watchers:
         self.heap: list[int] = []
         """Orders of heads. One counts while its demand watches here with that head."""
         self._due: list[tuple[int, int, Demand]] = []
+        self._known: set[Demand] = set()
+        """Those with an entry in `_due`: never two, and one too early costs no more than a look."""
 
     def has_room(self) -> bool:
         """Whether the limit has as much to give as they wait for."""
-        limit = self.limit
         if self.room:
-            return limit.free >= self.room
-        return limit.holds == 0 and limit.max > 0
-
-    def first(self) -> Demand | None:
-        """The one whose head comes first; None: nobody watches."""
-        heap, by_order = self.heap, self.execution.by_order
-        while heap:
-            order = heap[0]
-            demand = by_order[order].demand
-            if demand.watching is self and demand.queue and demand.queue[0] == order:
-                return demand
-            heapq.heappop(heap)
-        return None
+            return self.limit.free >= self.room
+        return self.limit.holds == 0 and self.limit.max > 0
 
     def park(self, demand: Demand, due: int) -> None:
         """Take the demand in; look at it, room or not, when so much was given out."""
         demand.watching = self
         heapq.heappush(self.heap, demand.queue[0])
-        heapq.heappush(self._due, (due, demand.number, demand))
+        if demand not in self._known:
+            self._known.add(demand)
+            heapq.heappush(self._due, (due, demand.number, demand))
+
+    def is_due(self, given: int) -> bool:
+        """Whether a parked demand is to be looked at once so much was given out."""
+        return bool(self._due) and self._due[0][0] <= given
 
     def due(self, given: int) -> Iterator[Demand]:
         """The parked demands that are to be looked at once so much was given out; once each."""
         waiting = self._due
         while waiting and waiting[0][0] <= given:
             demand = heapq.heappop(waiting)[2]
+            self._known.discard(demand)
             if demand.watching is self:
                 yield demand
 
