@@ -48,7 +48,7 @@ test: $(VENV)/.installed-dev js-test ## the whole test suite
 	$(BIN)/pytest
 
 fuzz: $(VENV)/.installed-dev ## the brain's properties, long: FUZZ=5000 runs of 80 steps
-	PEXEC_FUZZ=$(or $(FUZZ),5000) $(BIN)/pytest tests/scheduling -k "properties or brute"
+	PEXEC_FUZZ=$(or $(FUZZ),5000) $(BIN)/pytest tests/scheduling -k "properties or brute or waits"
 
 chaos: $(VENV)/.installed-dev ## inject the faults of the promise, write docs/faults.md
 	$(BIN)/python -m tests.chaos
