@@ -21,7 +21,7 @@ from executions.reporting.forecast import (
     worker_slots,
 )
 from executions.scheduling.conditions import BadLimitPath, limit_at
-from executions.scheduling.model import LimitKey
+from executions.scheduling.model import WORKERS, LimitKey, LimitKind
 from executions.scheduling.planning import Plan
 from executions.scheduling.simulation import SimulationStalled
 from executions.scheduling.whatif import error_words
@@ -115,7 +115,11 @@ def group_plan_page(request: HttpRequest, pk: int) -> HttpResponse:
         spec = services.spec_of(group)
         now = limits_of(spec)
         changes = changes_asked(request.GET.dict(), now)
-        context |= {"fields": _fields(now, changes), "changes": changes}
+        context |= {
+            "fields": _fields(now, changes),
+            "changes": changes,
+            "left_out": left_out(changes),
+        }
         try:
             context["plan"] = _shown(group_plan(spec, group=group))
             if changes:
@@ -123,6 +127,33 @@ def group_plan_page(request: HttpRequest, pk: int) -> HttpResponse:
         except TooLargeError:
             context["refusal"] = "Too many tasks to plan while you wait; use `pexec plan`."
     return render(request, "group_plan.html", context)
+
+
+def own_changes(spec: TaskGroupSpec, changes: Mapping[LimitKey, int]) -> dict[str, Any]:
+    """What a run can be given of changed limits: fewer workers are fewer tasks at once."""
+    at_once = spec.max_concurrency
+    limits = spec.limits.model_dump()
+    for key, number in changes.items():
+        kind, _, name = key.partition(":")
+        if key == "max_concurrency":
+            at_once = number
+        elif kind in limits:
+            limits[kind][name] = number
+    workers = changes.get(WORKERS)
+    return {"max_concurrency": min(at_once, workers or at_once), "limits": limits}
+
+
+def left_out(changes: Mapping[LimitKey, int]) -> list[str]:
+    """What a run cannot be given: more than the site has, and other resources."""
+    site = {key: use[1] for key, use in uses.limit_uses().items()}
+    words = []
+    for key, number in changes.items():
+        kind, _, name = key.partition(":")
+        if kind == LimitKind.RESOURCE:
+            words.append(f"{name} has {site.get(key, 0)} for all runs, change it under Limits")
+        elif number > site.get(key, number):
+            words.append(f"{name or key} stays at the site's {site[key]}")
+    return words
 
 
 @login_required
@@ -133,13 +164,9 @@ def group_run_with(request: HttpRequest, pk: int) -> HttpResponse:
     require(request, "add_execution")
     spec = services.spec_of(group)
     changes = changes_asked(request.POST.dict(), limits_of(spec))
-    data = specs.plain(spec)
-    for key, number in changes.items():
-        kind, colon, name = key.partition(":")
-        if key == "max_concurrency":
-            data["max_concurrency"] = number
-        elif colon and kind in ("team", "task_type"):
-            data.setdefault("limits", {}).setdefault(kind, {})[name] = number
+    data = specs.plain(spec) | own_changes(spec, changes)
+    if left := left_out(changes):
+        messages.warning(request, f"Not within one run: {'; '.join(left)}.")
     try:
         changed = specs.load_data(data, **services.spec_surroundings())
         execution = services.execution_submit(user=request.user, group=group, spec=changed)

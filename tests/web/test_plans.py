@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from executions import services
-from executions.models import Attempt, Execution, TaskRun
+from executions.models import Attempt, Execution, TaskRun, WorkerProcess
 from executions.pages.plans import changes_asked
 from tests.web.conftest import spec
 
@@ -86,6 +86,22 @@ def test_what_if_replays_with_the_real_run_times(viewer, operator, two, redis_se
     found = answer.context["what_if"]
     assert (found["real_s"], found["replayed_s"], found["makespan_s"]) == (20, 20, 10)
     assert "+0.0 % off the real run" in answer.content.decode()
+
+
+def test_fewer_workers_are_fewer_at_once_and_what_does_not_hold_is_said(
+    operator, two, redis_server
+):
+    now = timezone.now()
+    WorkerProcess.objects.create(
+        incarnation="w", host="h", pid=1, slots=4, first_seen_at=now, heartbeat_at=now
+    )
+    asked = {"set.workers": "2", "set.resource:staging-db": "3", "set.team:dev_team": "99"}
+    page = operator.get(f"/groups/{two.pk}/plan/", asked).content.decode()
+    answer = operator.post(f"/groups/{two.pk}/run-with/", asked, follow=True)
+    assert Execution.objects.get().config["max_concurrency"] == 2
+    for text in (page, answer.content.decode()):
+        assert "staging-db has 1 for all runs" in text
+        assert "dev_team stays at the site" in text
 
 
 @pytest.mark.parametrize(
