@@ -140,14 +140,7 @@ def execution_task_runs(request: Request, public_id: str) -> Response:
 def task_run_output(request: Request, public_id: str, task_id: str) -> Response:
     """What a task's attempt printed; while it runs, what is known so far."""
     execution = visible_execution(request, public_id)
-    number = _count(request, "attempt", 0)
-    attempt = (
-        stories.attempt_find(execution.pk, task_id, number)
-        if number
-        else stories.open_attempt(execution.pk, task_id)
-    )
-    if attempt is None:
-        raise Http404
+    attempt = _attempt(execution.pk, task_id, _count(request, "attempt", 0))
     after = _count(request, "after", 0)
     offset, data = stories.attempt_output(attempt)
     end = offset + len(data)
@@ -163,6 +156,17 @@ def task_run_output(request: Request, public_id: str, task_id: str) -> Response:
     )
 
 
+def _attempt(pk: int, task_id: str, number: int | None) -> Any:
+    """This attempt of a task, without a number its newest; or 404."""
+    if number:
+        found = stories.attempt_find(pk, task_id, number)
+    else:
+        found = stories.open_attempt(pk, task_id)
+    if found is None:
+        raise Http404
+    return found
+
+
 @extend_schema(
     operation_id="attempt_force_close",
     request=shapes.ForceCloseShape,
@@ -175,14 +179,7 @@ def attempt_force_close(request: Request, public_id: str, task_id: str) -> Respo
     require(request, "force_close")
     asked = shapes.ForceCloseShape(data=request.data)
     asked.is_valid(raise_exception=True)
-    number = asked.validated_data.get("attempt")
-    attempt = (
-        stories.attempt_find(execution.pk, task_id, number)
-        if number
-        else stories.open_attempt(execution.pk, task_id)
-    )
-    if attempt is None:
-        raise Http404
+    attempt = _attempt(execution.pk, task_id, asked.validated_data.get("attempt"))
     services.attempt_force_close(
         attempt=attempt, user=request.user, reason=asked.validated_data["reason"]
     )
