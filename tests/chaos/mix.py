@@ -33,6 +33,7 @@ class Mixer:
         self.site, self.tempo = stage.site, stage.tempo
         self.dice = random.Random(seed)
         self.frozen: set[str] = set()
+        self.leaving: set[str] = set()
         self.said: list[str] = []
 
     def _one(self, kind: str) -> str | None:
@@ -40,7 +41,7 @@ class Mixer:
         found = [
             name
             for name, process in self.site.processes.items()
-            if kind in name and name not in self.frozen and process.poll() is None
+            if kind in name and name not in self.frozen | self.leaving and process.poll() is None
         ]
         return self.dice.choice(found) if found else None
 
@@ -70,7 +71,10 @@ class Mixer:
         """TERM one; another is there later."""
         if name := self._one(kind):
             self.site.send(name, signal.SIGTERM)
+            self.leaving.add(name)
         yield
+        if name in self.site.processes:  # until it has ended nobody is missing
+            self.site.terminate(name, within_s=60)
         self.mend()
 
     @contextmanager

@@ -34,10 +34,12 @@ def a_worker(bus):
 
     found = LaneWorker(bus, 4, start_lane)
     found.start()
-    yield found
-    found.drain(patience_s=0.0)
-    for thread in lanes:
-        thread.join(WITHIN_S)
+    try:
+        yield found
+    finally:
+        found.drain(patience_s=0.0)
+        for thread in lanes:
+            thread.join(WITHIN_S)
 
 
 @transaction.atomic

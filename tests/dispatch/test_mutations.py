@@ -43,7 +43,7 @@ MUTATIONS = {
 def test_without_the_rule_its_test_fails(rule, monkeypatch, request):
     (owner, name, old, new), test = MUTATIONS[rule]
     monkeypatch.setattr(owner, name, mutant(owner, name, old, new))
-    monkeypatch.setattr(small_site, "WITHIN_S", 4.0)
+    monkeypatch.setattr(small_site, "WITHIN_S", 2.5)
     given = {fixture: request.getfixturevalue(fixture) for fixture in arguments(test)}
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         test(**given)
