@@ -81,8 +81,11 @@ def prepare(var: str) -> None:
 
 
 @contextmanager
-def site(var: str, *, slots: int = 8, contender: bool = True) -> Iterator[None]:
-    """`manage.py up` in a directory of its own, with so many lanes; and the contender's worker."""
+def site(var: str, *, slots: int = 8, contender: bool = True) -> Iterator[int]:
+    """`manage.py up` in a directory of its own, with so many lanes; and the contender's worker.
+
+    Gives the port.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -103,7 +106,7 @@ def site(var: str, *, slots: int = 8, contender: bool = True) -> Iterator[None]:
             raise RuntimeError(f"the site did not start; see {var}/log")
         if contender:
             other = _start_contender(environment)
-        yield
+        yield port
     finally:
         if other is not None:
             other.terminate()

@@ -1,0 +1,238 @@
+"""How old is what watchers see: 100 live pages on a 10,000-task run at full speed; and the page.
+
+Each client keeps every frame as it came; after the run each picture is put together as the page's
+store does it and compared with what the database holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import tempfile
+import time
+import zlib
+from statistics import median
+from typing import Any
+
+from bench.tables import Missing, Row, Subject
+from bench.throughput import prepare, site, spec
+
+CLIENTS = 100
+TASKS = 10_000
+LOADS = 5
+SEEN_EVERY_CHARS = 1_000_000
+SAME_S = 0.002
+COMPARED = ("state", "attempts", "started_at", "finished_at", "error", "held_from", "held_to")
+HEAD = re.compile(r'"seq": ?(\d+), ?"now": ?([\d.]+)')
+
+
+def measure() -> Subject:
+    """Update age, and how many of the clients ended with anything wrong; then the page's loads."""
+    with tempfile.TemporaryDirectory(prefix="pexec-bench-") as var:
+        prepare(var)
+        with site(var, contender=False) as port:
+            watched = asyncio.run(_watch(port))
+            loads = _loads(port, watched["path"])
+    ages = sorted(watched["ages"])
+    return Subject(
+        [
+            Row("no-op tasks while watched", TASKS / watched["seconds"], "/s", more_is_better=True),
+            Row("updates seen by all clients", len(ages)),
+            Row("age of an update, median", 1000 * median(ages), "ms"),
+            Row("age of an update, 95 %", 1000 * ages[int(len(ages) * 0.95)], "ms", 1000, 300),
+            Row("clients with anything wrong at the end", watched["wrong"], "", must=0),
+            Row("page of 10,000 tasks, until usable", median(loads), "s", must=1.5, aim=0.6),
+        ],
+        {"loads_s": loads, "resyncs": watched["resyncs"]},
+    )
+
+
+class Client:
+    """One live page: the frames as they came, when, and how old they were."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        self.texts = texts
+        self.snapshot = b""
+        self.deltas: list[str] = []
+        self.ages: list[float] = []
+        self.resyncs = 0
+        self.seq: int | None = None
+        self.is_over = False
+
+    async def watch(self, url: str, headers: dict[str, str], seen: asyncio.Event) -> None:
+        """Until the run is over, then what may still be under way."""
+        from websockets.asyncio.client import connect
+
+        async with connect(url, additional_headers=headers, max_size=None) as live:
+            parts: list[str] = []
+            unsaid = 0
+            async for message in live:
+                text = str(message)
+                unsaid += len(text)
+                if unsaid > SEEN_EVERY_CHARS:
+                    unsaid = 0
+                    await live.send('{"type":"seen"}')
+                if text.startswith('{"type":"part"'):
+                    part = json.loads(text)
+                    parts.append(part["text"])
+                    if not part["last"]:
+                        continue
+                    text, parts = "".join(parts), []
+                if self._take(text):
+                    self.resyncs += 1
+                    await live.send('{"type":"resync"}')
+                seen.set()
+                if self.is_over:
+                    return
+
+    def _take(self, text: str) -> bool:
+        """Whether a frame is missing."""
+        now = time.time()
+        head = HEAD.search(text[:200])
+        assert head is not None, text[:200]
+        seq, told = int(head[1]), float(head[2])
+        if '"type": "snapshot"' in text[:30] or '"type":"snapshot"' in text[:30]:
+            self.snapshot, self.deltas, self.seq = zlib.compress(text.encode(), 1), [], seq
+            self.is_over = json.loads(text)["execution"]["completed_at"] is not None
+            return False
+        if self.seq is None or seq > self.seq + 1:
+            return True
+        if seq >= self.seq:
+            self.seq = seq
+            self.ages.append(now - told)
+            self.deltas.append(self.texts.setdefault(text, text))
+            self.is_over = '"completed_at"' in text.partition('"tasks"')[0]
+        return False
+
+    def picture(self) -> tuple[dict[str, Any], list[list[Any]]]:
+        """What the page would show: the execution, and the compared fields of each task."""
+        frame = json.loads(zlib.decompress(self.snapshot))
+        tasks = [dict(zip(frame["columns"], row, strict=True)) for row in frame["tasks"]]
+        for text in self.deltas:
+            delta = json.loads(text)
+            frame["execution"].update(delta["execution"])
+            for position, fields in delta["tasks"].items():
+                tasks[int(position)].update(fields)
+        return frame["execution"], [[task[name] for name in COMPARED] for task in tasks]
+
+
+async def _watch(port: int) -> dict[str, Any]:
+    from executions import services
+
+    execution, headers = await asyncio.to_thread(_submitted_and_paused, port)
+    url = f"ws://127.0.0.1:{port}/ws/executions/{execution.public_id}/"
+    texts: dict[str, str] = {}
+    clients = [Client(texts) for _ in range(CLIENTS)]
+    watching = []
+    for client in clients:  # one after another: the run is what is measured, not the rush
+        seen = asyncio.Event()
+        watching.append(asyncio.create_task(client.watch(url, headers, seen)))
+        await asyncio.wait_for(seen.wait(), 60)
+    for client in clients:
+        client.ages.clear()
+    began = time.perf_counter()
+    await asyncio.to_thread(services.execution_resume, execution=execution, user=None)
+    await asyncio.wait_for(asyncio.gather(*watching), 600)
+    seconds = time.perf_counter() - began
+    return {
+        "seconds": seconds,
+        "ages": [age for client in clients for age in client.ages],
+        "wrong": await asyncio.to_thread(_wrong, execution.pk, clients),
+        "resyncs": sum(client.resyncs for client in clients),
+        "path": f"/executions/{execution.public_id}/",
+    }
+
+
+def _submitted_and_paused(port: int) -> tuple[Any, dict[str, str]]:
+    """The run, and what a signed-in page sends."""
+    from executions import services, specs
+    from executions.models import Execution
+
+    user, cookie = _signed_in()
+    text = json.dumps(spec("watched", TASKS))
+    execution = services.execution_submit(user=user, spec=specs.parse(text, format="json"))
+    services.execution_pause(execution=execution, user=user)
+    until = time.monotonic() + 60
+    while not Execution.objects.filter(pk=execution.pk, state="paused").exists():
+        assert time.monotonic() < until, "it was not paused"
+        time.sleep(0.05)
+    return execution, {"Cookie": f"sessionid={cookie}", "Origin": f"http://127.0.0.1:{port}"}
+
+
+def _signed_in() -> tuple[Any, str]:
+    from django.contrib.auth import (
+        BACKEND_SESSION_KEY,
+        HASH_SESSION_KEY,
+        SESSION_KEY,
+        get_user_model,
+    )
+    from django.contrib.sessions.backends.db import SessionStore
+
+    user: Any = get_user_model().objects.get(is_superuser=True)
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return user, str(session.session_key)
+
+
+def _wrong(pk: int, clients: list[Client]) -> int:
+    from executions import frames
+    from executions.watching import rows
+
+    truth = Client({})
+    truth._take(frames.encoded(rows.execution_snapshot(pk)))  # noqa: SLF001 (the same reading)
+    execution, tasks = truth.picture()
+    return sum(not _agrees(client.picture(), execution, tasks) for client in clients)
+
+
+def _agrees(
+    picture: tuple[dict[str, Any], list[list[Any]]], execution: dict[str, Any], tasks: list[Any]
+) -> bool:
+    shown, seen = picture
+    names = ("state", "outcome", "counts")
+    return {n: _kept(shown[n]) for n in names} == {n: _kept(execution[n]) for n in names} and all(
+        _is_alike(one, other)
+        for row, true in zip(seen, tasks, strict=True)
+        for one, other in zip(row, true, strict=True)
+    )
+
+
+def _kept(value: Any) -> Any:
+    return {k: v for k, v in value.items() if v} if isinstance(value, dict) else value
+
+
+def _is_alike(one: Any, other: Any) -> bool:
+    """Moments to the millisecond, which is what snapshots tell of slots; all else exactly."""
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) < SAME_S
+    return bool(one == other)
+
+
+def _loads(port: int, path: str) -> list[float]:
+    """Seconds from asking for the page until it is live and its rows stand there."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        raise Missing("no Chromium here: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    _, cookie = _signed_in()
+    address = f"http://127.0.0.1:{port}"
+    taken = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for _ in range(LOADS + 1):
+            context = browser.new_context()
+            context.add_cookies([{"name": "sessionid", "value": cookie, "url": address}])
+            page = context.new_page()
+            began = time.perf_counter()
+            page.goto(f"{address}{path}?tab=tasks", wait_until="commit")
+            page.locator("#live[data-state=live]").wait_for()
+            page.locator("#task-rows tr[data-task]").first.wait_for()
+            taken.append(time.perf_counter() - began)
+            context.close()
+        browser.close()
+    return taken[1:]
