@@ -28,7 +28,7 @@ class Redaction:
         return text if self._any is None else self._any.sub(MASK, text)
 
     def data(self, value: Any) -> Any:
-        """The JSON value with secrets masked in every text and key."""
+        """The JSON value with secrets masked in every text, key and number."""
         if self._any is None:
             return value
         if isinstance(value, str):
@@ -37,6 +37,8 @@ class Redaction:
             return {self.text(key): self.data(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.data(item) for item in value]
+        if isinstance(value, int | float) and self._any.search(json.dumps(value)):
+            return MASK
         return value
 
 

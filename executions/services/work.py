@@ -85,7 +85,7 @@ def work_heartbeat(
         changes["progress"] = min(max(progress, 0.0), 100.0)
     if line:
         changes["progress_line"] = line[:LINE_LIMIT]
-    if not _mine(token, user).update(**changes):
+    if _is_answered(token) or not _mine(token, user).update(**changes):
         raise WorkTakenError
 
 
@@ -103,10 +103,16 @@ def _mine(token: str, user: Any) -> QuerySet[Attempt]:
     return Attempt.objects.filter(token=token, claimed_by=user, released_at=None)
 
 
+def _is_answered(token: str) -> bool:
+    """Whether the dispatcher has an answer that it did not come to yet."""
+    verbs = (CommandVerb.COMPLETE, CommandVerb.FAIL)
+    return Command.objects.filter(attempt__token=token, verb__in=verbs).exists()
+
+
 def _end(token: str, user: Any, verb: CommandVerb, payload: dict[str, Any]) -> None:
     with transaction.atomic():
         attempt = _mine(token, user).select_for_update().first()
-        if attempt is None:
+        if attempt is None or _is_answered(token):
             raise WorkTakenError
         _tell(attempt, user, verb, payload)
 

@@ -56,6 +56,14 @@ def test_a_result_that_is_too_large_is_refused_and_the_work_stays_taken(as_membe
     assert as_member.post(one, {"result": "x"}, format="json").status_code == 204
 
 
+def test_the_first_answer_counts_and_there_is_no_second(as_member, offered):
+    one = f"/api/v1/work/{as_member.post(CLAIM).json()['token']}/"
+    assert as_member.post(f"{one}complete/", {"result": 1}, format="json").status_code == 204
+    for verb, body in (("complete", {"result": 2}), ("fail", {"error": "x"}), ("heartbeat", {})):
+        assert as_member.post(f"{one}{verb}/", body, format="json").status_code == 409
+    assert Command.objects.filter(verb="complete").count() == 1
+
+
 def test_only_one_takes_it(as_member, offered):
     other = person("other", "add_execution")
     Team.objects.get(name="pm_team").members.add(other)

@@ -51,6 +51,10 @@ def test_texts_and_keys_within_data_are_masked_and_nothing_else():
     }
 
 
+def test_a_secret_that_is_a_number_is_masked_as_one():
+    assert Redaction(["947112345678"]).data({"pin": 947112345678, "n": 9}) == {"pin": MASK, "n": 9}
+
+
 def test_a_line_of_a_longer_secret_is_masked_too():
     key = "-----BEGIN KEY-----\nMIIEvgIBADANBg\n-----END KEY-----"
     assert Redaction([key]).text("line: MIIEvgIBADANBg.") == f"line: {MASK}."

@@ -20,6 +20,7 @@ ANSWERS = {
     ("get", "login"): OPEN,
     ("post", "logout"): (302,) * 7,
     ("get", "dashboard"): SEE,
+    ("get", "dashboard-part"): SEE,
     ("get", "limit-list"): SEE,
     ("post", "limit-change"): (302, 403, 403, 403, 403, 403, 302),
     ("get", "work-list"): SEE,
@@ -69,7 +70,7 @@ def address(route, execution):
         "<str:verb>": "take" if route == "work-verb" else "cancel",
         "<int:pk>": str(execution.group_id),
         "<str:kind>": "team",
-        "<str:name>": "dev_team",
+        "<str:name>": "whys" if route == "dashboard-part" else "dev_team",
     }.items():
         pattern = pattern.replace(name, value)
     return f"/{pattern}"
