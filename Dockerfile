@@ -3,7 +3,7 @@ FROM python:3.11-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PEXEC_VAR=/var/lib/pexec
 WORKDIR /srv/pexec
 COPY requirements.txt .
-RUN pip install --no-cache-dir -r requirements.txt
+RUN pip install --no-cache-dir --no-deps -r requirements.txt
 COPY . .
 RUN useradd --create-home pexec && install -d -o pexec -g pexec -m 700 /var/lib/pexec
 USER pexec

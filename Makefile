@@ -2,7 +2,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-strip-extras
 
 .DEFAULT_GOAL := help
 .PHONY: help run lint js-lint js-test test format fuzz bench chaos screenshots lock audit notices
@@ -12,12 +12,12 @@ help: ## this list
 
 $(VENV)/.installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
 	touch $@
 
 $(VENV)/.installed-dev: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.txt
 	touch $(VENV)/.installed $@
 
 run: $(VENV)/.installed ## everything on this machine, until Ctrl-C (PORT=8000)
@@ -63,7 +63,7 @@ audit: $(VENV)/.installed-dev ## hold what we run on against known weaknesses (a
 notices: $(VENV)/.installed-dev ## whose work we stand on, into docs/third-party.md
 	sed -i '/^|/,$$d' docs/third-party.md
 	$(BIN)/pip-licenses --format=markdown --order=name --with-urls --packages \
-	  $$(sed -n 's/^\([a-z0-9-]*\)==.*/\1/p' requirements.txt) >> docs/third-party.md
+	  $$(sed -n 's/^\([a-z0-9-]*\)\(\[.*\]\)\{0,1\}==.*/\1/p' requirements.txt) >> docs/third-party.md
 
 bench: $(VENV)/.installed-dev ## what it costs and how good schedules are, into var/bench.json
 	$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
