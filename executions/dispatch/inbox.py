@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from executions.dispatch.bus import Message
+from executions.dispatch.reports import LINE_LIMIT
 from executions.dispatch.roster import Roster
 from executions.dispatch.rows import Row
 from executions.dispatch.store import AttemptAddress, Ending, Store
@@ -28,8 +29,6 @@ from executions.scheduling.messages import (
     ResumeRequested,
 )
 from executions.scheduling.model import Reason
-
-PROGRESS_LINE_LIMIT = 200
 
 RUN_EVENTS: Mapping[str, Callable[[str], Event]] = {
     CommandVerb.CANCEL: CancelRequested,
@@ -85,7 +84,7 @@ def _take_report(
     elif kind == "progress":
         batch.progress[token] = {
             "progress": report["percent"],
-            "progress_line": report["line"][:PROGRESS_LINE_LIMIT],
+            "progress_line": report["line"][:LINE_LIMIT],
         }
     elif kind == "returned":
         batch.events.append(AttemptReturned(*address.key, started=report["started_at"] is not None))

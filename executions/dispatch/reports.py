@@ -12,6 +12,9 @@ from executions.dispatch.timing import REPEAT_AFTER_S
 GATHER_S = 0.005
 """How long a start waits for company: a task over before that is told once, not twice."""
 PAUSE_S = 0.5
+ERROR_LIMIT = 4000
+LINE_LIMIT = 200
+"""Characters of an error and of a line of progress: secrets are masked before these are cut."""
 
 
 class Reporter:

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 
 from executions.dispatch.lease import Lease
+from executions.dispatch.reports import ERROR_LIMIT
 from executions.dispatch.rows import Row, Table
 from executions.models import Attempt, Command, Demand, Execution, TaskRun
 from executions.models.snapshots import group_of, progress_of
@@ -40,8 +41,6 @@ from executions.scheduling.model import (
 
 AttemptKey = tuple[str, str, int]
 """Execution, task, number: how the brain names an attempt."""
-
-ERROR_LIMIT = 4000
 
 
 @dataclass(slots=True)

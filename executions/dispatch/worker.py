@@ -30,7 +30,7 @@ from executions import frames
 from executions.dispatch.briefs import Brief, BriefBook, NoBriefError, filled_in
 from executions.dispatch.bus import Bus, BusDownError, Message
 from executions.dispatch.live import FanOut
-from executions.dispatch.reports import Reporter
+from executions.dispatch.reports import ERROR_LIMIT, LINE_LIMIT, Reporter
 from executions.dispatch.timing import DRAIN_S, HEARTBEAT_EVERY_S, SELF_STOP_S, STOP_S
 from executions.models import Attempt, AttemptOutput, WorkerProcess
 from executions.runners.base import Context, End, Outcome
@@ -306,9 +306,10 @@ class LaneWorker:
                     "kind": "progress",
                     "token": held.token,
                     "percent": percent,
-                    "line": redaction.text(line),
+                    "line": redaction.text(line)[:LINE_LIMIT],
                 }
             ),
+            redaction=redaction,
         )
         with self._lock:
             if held.stopped_as:
@@ -327,7 +328,7 @@ class LaneWorker:
             "started_at": started_at,
             "run_s": run_s,
             "result": redaction.data(outcome.result),
-            "error": redaction.text(outcome.error),
+            "error": redaction.text(outcome.error)[:ERROR_LIMIT],
             "exit_code": outcome.exit_code,
             "retryable": outcome.retryable,
         }
@@ -408,7 +409,7 @@ def _failed_at_once(held: Held, error: str) -> Message:
         "started_at": now_s,
         "run_s": 0.0,
         "kind": "failed",
-        "error": error,
+        "error": error[:ERROR_LIMIT],
     }
 
 

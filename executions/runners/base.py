@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
+from executions.runners.redaction import Redaction
+
+NO_SECRETS = Redaction(())
+
 
 class End(StrEnum):
     """How an attempt ended."""
@@ -46,6 +50,9 @@ class OutputSink(Protocol):
     def tick(self) -> None:
         """Pass on what waits, if it is time; to be called now and then while nothing comes."""
 
+    def last_line(self) -> str:
+        """The last line that is not blank, secrets masked; nothing may be written after it."""
+
 
 @dataclass(slots=True)
 class Context:
@@ -53,7 +60,8 @@ class Context:
 
     `timeout_s` counts from the call of `run` on the monotonic clock. `stop` is set when the
     attempt must end (cancel, shut-down, lost leadership of the slot). `progress(percent, line)`
-    may be called at any time (percent 0-100 or None).
+    may be called at any time (percent 0-100 or None). Secrets are masked in whatever it gives
+    back; what it cuts it masks itself by `redaction`, before.
     """
 
     execution: str
@@ -64,6 +72,7 @@ class Context:
     output: OutputSink
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[float | None, str], None] = lambda _percent, _line: None
+    redaction: Redaction = NO_SECRETS
 
 
 class Runner(Protocol):

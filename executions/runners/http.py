@@ -29,11 +29,13 @@ from executions.runners.connection import (
     system_resolve,
 )
 from executions.runners.http_payload import check_payload, split
+from executions.runners.redaction import Redaction
 
 REDIRECTS = (301, 302, 303, 307, 308)
 BUSY = (429, 503)
 REDIRECT_LIMIT = 5
 BODY_LIMIT_BYTES = 65536
+ERROR_CHARACTERS = 200
 READ_BYTES = 8192
 RETRY_PAUSE_S = 1.0
 RETRY_LEAST_S = 0.1
@@ -136,7 +138,7 @@ class Http:
         expected = payload.get("expect_status", range(200, 300))
         wanted = [expected] if isinstance(expected, int) else expected
         try:
-            answer = self._asked_until_ready(_request(payload), wanted, deadline)
+            answer = self._asked_until_ready(_request(payload), wanted, deadline, context.redaction)
         except EndedError as ended:
             return Outcome(ended.end, "Timeout exceeded" if ended.end is End.TIMED_OUT else "")
         except RefusedError as error:
@@ -144,26 +146,28 @@ class Http:
         except (OSError, http.client.HTTPException) as error:
             return Outcome(End.FAILED, f"{type(error).__name__}: {error}")
         context.output.write(answer.body)
-        return _judged(answer, wanted)
+        return _judged(answer, wanted, context.redaction)
 
-    def _asked_until_ready(self, request: Request, wanted: Any, deadline: Deadline) -> Answer:
+    def _asked_until_ready(
+        self, request: Request, wanted: Any, deadline: Deadline, redaction: Redaction
+    ) -> Answer:
         while True:
-            answer = self._followed(request, deadline)
+            answer = self._followed(request, deadline, redaction)
             pause_s = None if answer.status in wanted else answer.pause_s()
             if pause_s is None or pause_s >= deadline.left_s():  # it would only hold its slot
                 return answer
             deadline.wait(pause_s)
 
-    def _followed(self, request: Request, deadline: Deadline) -> Answer:
+    def _followed(self, request: Request, deadline: Deadline, redaction: Redaction) -> Answer:
         for _ in range(REDIRECT_LIMIT + 1):
-            answer = self._asked(request, deadline)
+            answer = self._asked(request, deadline, redaction)
             there = request.redirected(answer)
             if there is None:
                 return answer
             request = there
         raise RefusedError(f"more than {REDIRECT_LIMIT} redirects")
 
-    def _asked(self, request: Request, deadline: Deadline) -> Answer:
+    def _asked(self, request: Request, deadline: Deadline, redaction: Redaction) -> Answer:
         scheme, host, port = request.origin
         with closing(self._network.stream(host, port, deadline, tls=scheme == "https")) as stream:
             connection = http.client.HTTPConnection(host, port)
@@ -172,7 +176,7 @@ class Http:
             response = http.client.HTTPResponse(stream, method=request.method)  # type: ignore[arg-type]
             with closing(response):
                 response.begin()
-                data, is_cut = _read(response)
+                data, is_cut = _read(response, redaction)
                 found = {k.lower(): v for k, v in response.getheaders()}
                 return Answer(response.status, found, data, is_cut)
 
@@ -207,17 +211,20 @@ def _request(payload: Mapping[str, Any]) -> Request:
     return Request(url, method, headers, json.dumps(body).encode())
 
 
-def _read(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
+def _read(response: http.client.HTTPResponse, redaction: Redaction) -> tuple[bytes, bool]:
+    """The body, or its first bytes with secrets masked, and whether it goes on."""
     data = bytearray()
-    while len(data) <= BODY_LIMIT_BYTES:
+    while len(data) <= BODY_LIMIT_BYTES + redaction.margin_bytes:
         piece = response.read(READ_BYTES)
         if not piece:
-            return bytes(data), False
+            break
         data += piece
-    return bytes(data[:BODY_LIMIT_BYTES]), True
+    if len(data) <= BODY_LIMIT_BYTES:
+        return bytes(data), False
+    return redaction.head(bytes(data), BODY_LIMIT_BYTES), True
 
 
-def _judged(answer: Answer, wanted: Any) -> Outcome:
+def _judged(answer: Answer, wanted: Any, redaction: Redaction) -> Outcome:
     text = answer.body.decode("utf-8", errors="replace")
     body: Any = text
     if "json" in answer.headers.get("content-type", "") and not answer.is_cut:
@@ -231,4 +238,5 @@ def _judged(answer: Answer, wanted: Any) -> Outcome:
         result["is_cut"] = True
     if answer.status in wanted:
         return Outcome(End.COMPLETED, result=result)
-    return Outcome(End.FAILED, f"status {answer.status}: {text[:200]}", result=result)
+    said = redaction.text(text)[:ERROR_CHARACTERS]
+    return Outcome(End.FAILED, f"status {answer.status}: {said}", result=result)

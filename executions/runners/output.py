@@ -5,28 +5,24 @@ Bytes are kept as they come; `as_text` is the only way they become text.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable
 
-from executions.runners.redaction import MASK, Redaction
+from executions.runners.redaction import Masker, Redaction, seen
 
 LIMIT_BYTES = 65536
 TAP_EVERY_S = 0.1
 TAP_LIMIT_BYTES = 16384
+LINE_LIMIT_BYTES = 2000
 
 Tap = Callable[[int, bytes], None]
 """Called with the offset and the bytes of a piece, from whichever thread writes."""
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-
 
 def as_text(data: bytes) -> str:
     """Text that is safe to show: undecodable bytes escaped, ANSI and control characters gone."""
-    text = data.decode("utf-8", errors="backslashreplace").replace("\r\n", "\n")
-    return _CONTROL.sub("", _ANSI.sub("", text))
+    return seen(data).decode("utf-8", errors="backslashreplace")
 
 
 class OutputBuffer:
@@ -46,8 +42,7 @@ class OutputBuffer:
         self._lock = threading.Lock()
         self._untold = bytearray()
         self._told_at = float("-inf")
-        self._secrets = [form.encode() for form in redaction.forms] if redaction else []
-        self._held_back = b""
+        self._masker = Masker(redaction or Redaction(()))
         self.total_bytes = 0
 
     @property
@@ -60,33 +55,22 @@ class OutputBuffer:
         """The last bytes; between head and tail something is left out if there was more."""
         return bytes(self._tail[-self._tail_limit :])
 
+    def last_line(self) -> str:
+        """The last line that is not blank, "" if there is none; nothing may be written after it."""
+        self.close()
+        last = as_text((self.head + self.tail)[-LINE_LIMIT_BYTES:]).strip().splitlines()
+        return last[-1] if last else ""
+
     def write(self, data: bytes) -> None:
         """Append bytes of the combined output."""
         with self._lock:
-            self._append(self._redact(data))
+            self._append(self._masker.write(data))
 
     def close(self) -> None:
         """Let go of what was held back, and tell the tap the rest."""
         with self._lock:
-            rest, self._held_back = self._held_back, b""
-            self._append(self._mask(rest))
+            self._append(self._masker.close())
             self._tell()
-
-    def _redact(self, data: bytes) -> bytes:
-        """Mask secrets, also across the borders of writes: a possible beginning is held back."""
-        if not self._secrets:
-            return data
-        data = self._mask(self._held_back + data)
-        keep = max(
-            (n for s in self._secrets for n in range(1, len(s)) if data.endswith(s[:n])), default=0
-        )
-        self._held_back = data[len(data) - keep :]
-        return data[: len(data) - keep]
-
-    def _mask(self, data: bytes) -> bytes:
-        for secret in self._secrets:
-            data = data.replace(secret, MASK.encode())
-        return data
 
     def _append(self, data: bytes) -> None:
         self.total_bytes += len(data)

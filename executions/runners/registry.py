@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 ENTRY_POINTS = "pexec.runners"
 BUILT_IN = frozenset({"noop", "sleep", "shell", "http", "python", "external"})
-ERROR_LIMIT = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +151,7 @@ class RunnerSet:
         try:
             if faults := runner.check(payload):  # what was filled in may not fit
                 told = "; ".join(f"{place}: {message}" for place, message in faults)
-                return Outcome(End.FAILED, told[:ERROR_LIMIT], retryable=False)
+                return Outcome(End.FAILED, told, retryable=False)
             return kept(runner.run(payload, context))
         except (Exception, SystemExit) as error:  # noqa: BLE001 (its fault is a failed attempt)
-            said = f"{type(error).__name__}: {error}"[:ERROR_LIMIT]
-            return kept(Outcome(End.FAILED, said))
+            return kept(Outcome(End.FAILED, f"{type(error).__name__}: {error}"))

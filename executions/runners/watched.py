@@ -29,7 +29,6 @@ PATIENCE_S = 10.0
 """How long after the grace a keeper may take to say that all has ended."""
 READ_BYTES = 65536
 POLL_S = 0.1
-ERROR_BYTES = 2000
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
 GONE = "the supervisor of commands is gone"
@@ -94,7 +93,6 @@ class Watch:
         self._deadline = time.monotonic() + context.timeout_s
         self._stopped_at = 0.0
         self._stopped_as: End | None = None
-        self._end = b""
         self.last_line = LastLine()
 
     def over(self, start: Start, stdin_text: str | None) -> Outcome:
@@ -145,7 +143,6 @@ class Watch:
         self._context.output.write(data)
         lines = (self.last_line.unfinished + data).rpartition(b"\n")[0]
         self.last_line.write(data)
-        self._end = (self._end + data[-ERROR_BYTES:])[-ERROR_BYTES:]
         if b"::progress " in lines:
             for percent, line in _PROGRESS.findall(lines)[-1:]:
                 self._context.progress(min(float(percent), 100.0), as_text(line))
@@ -177,8 +174,8 @@ class Watch:
             return Outcome(End.FAILED, command.why, exit_code=code)
         if code == 0:
             return Outcome(End.COMPLETED, exit_code=0)
-        last = as_text(self._end).strip().splitlines()
-        said = f": {last[-1]}" if last else ""
+        last = self._context.output.last_line()
+        said = f": {last}" if last else ""
         return Outcome(End.FAILED, _ended_badly(code) + said, exit_code=code)
 
 

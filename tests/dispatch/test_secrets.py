@@ -17,7 +17,13 @@ VALUE = "correct-horse-9471"
 SAY = """
 printf 'correct-'; sleep 0.3; printf 'horse-9471\\n'
 echo "::progress 50 with $PASSWORD"
+printf 'correct-\\033[1mhorse\\033[0m-9471\\n'
 echo "{\\"echo\\": \\"$PASSWORD\\"}"
+"""
+LONG = """
+printf '%01990d' 0
+printf '%s' "$PASSWORD" >&2
+exit 4
 """
 
 
@@ -61,16 +67,18 @@ def test_the_work_gets_it_and_nothing_else_does(bus, dispatcher, worker, secret)
     execution = submit(
         bus,
         shell("WELL", "test ${#PASSWORD} = 18 || exit 9\n" + SAY),
+        shell("LONG", LONG),
         shell("ILL", 'echo "refused for $PASSWORD" >&2; exit 3'),
         max_retries=0,
     )
     finish(execution)
-    assert states(execution) == {"WELL": "completed", "ILL": "failed"}
+    assert states(execution) == {"WELL": "completed", "LONG": "failed", "ILL": "failed"}
     assert execution.task_runs.get(task_id="WELL").result == {"echo": "***"}
     well = Attempt.objects.get(execution=execution, task_run__task_id="WELL")
     said = bytes(AttemptOutput.objects.get(attempt=well).head).decode()
-    assert said.startswith("***\n")
+    assert said.splitlines() == ["***", "::progress 50 with ***", "***", '{"echo": "***"}']
     assert well.progress_line == "with ***"
+    assert execution.task_runs.get(task_id="LONG").error.endswith("0***")
     assert VALUE not in everything_kept()
     assert re.search("refused for \\*\\*\\*", everything_kept())
 

@@ -17,6 +17,7 @@ from executions.runners.base import Context
 from executions.runners.connection import Allowed
 from executions.runners.http import Http
 from executions.runners.output import OutputBuffer
+from executions.runners.redaction import Redaction
 
 
 class Service(BaseHTTPRequestHandler):
@@ -45,6 +46,9 @@ class Service(BaseHTTPRequestHandler):
             "headers": {name.lower(): value for name, value in self.headers.items()},
         }
         self.reply(200, json.dumps(said).encode(), Content_Type="application/json")
+
+    def answer_mirror(self):
+        self.reply(500, self.rfile.read(int(self.headers["Content-Length"])))
 
     def answer_broken(self):
         self.reply(500, b"out of order")
@@ -183,10 +187,12 @@ class Asker:
         self.stop = threading.Event()
         self.allowed = allowed
         self.tls = None if trusted is None else ssl.create_default_context(cafile=trusted)
+        self.redaction = Redaction(())
         self.names = {"public.example": ["127.0.0.1"], "private.example": ["10.0.0.7"]}
         self.resolve = lambda name, _port: self.names[name]
 
     def ask(self, path, *, timeout_s=5.0, scheme="http", host="public.example", **payload):
         runner = Http(allowed=Allowed.listed(self.allowed), resolve=self.resolve, tls=self.tls)
         context = Context("PEXEC-1", "T", 1, "token", timeout_s, OutputBuffer(), self.stop)
+        context.redaction = self.redaction
         return runner.run({"url": f"{scheme}://{host}:{self.port}/{path}", **payload}, context)

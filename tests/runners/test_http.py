@@ -9,6 +9,7 @@ from executions.runners import connection
 from executions.runners.base import End
 from executions.runners.connection import Allowed, is_public
 from executions.runners.http import BODY_LIMIT_BYTES, Answer
+from executions.runners.redaction import Redaction
 from executions.runners.results import kept
 from tests.runners.services import Asker, serving
 
@@ -173,6 +174,17 @@ def test_what_was_meant_for_one_origin_goes_to_no_other(asker, same_host):
     assert outcome.end is End.COMPLETED
     seen = outcome.result["body"]["headers"]
     assert seen == {"host": where, "connection": "close", "accept": "text/x"}
+
+
+@pytest.mark.parametrize("before", [195, BODY_LIMIT_BYTES - 5])
+def test_what_is_cut_of_a_body_is_cut_after_secrets_are_masked(asker, before):
+    asker.redaction = Redaction(["a-secret-of-some-length"])
+    outcome = asker.ask("mirror", body="x" * before + "a-secret-of-some-length" + "y" * 100)
+    assert outcome.end is End.FAILED
+    assert "a-s" not in outcome.error
+    if before > 200:
+        assert "a-s" not in outcome.result["body"]
+        assert outcome.result["is_cut"] is True
 
 
 def test_an_endless_body_is_cut_and_marked(asker):

@@ -22,6 +22,7 @@ secrets = st.text(st.characters(codec="utf-8", exclude_characters="*"), min_size
         json.dumps({"password": SECRET}, ensure_ascii=False),
         f"https://host/?{urlencode({'password': SECRET})}",
         f"https://host/{quote(SECRET, safe='')}/",
+        f"https://host/{quote(SECRET, safe='').lower()}/",
         base64.b64encode(f"user:{SECRET}".encode()).decode(),
         base64.b64encode(f"u:{SECRET} and more".encode()).decode(),
         base64.urlsafe_b64encode(f"us:{SECRET}".encode()).decode(),
@@ -33,7 +34,7 @@ def test_each_form_is_masked(said):
     assert masked.endswith(" after")
     assert MASK in masked
     for form in Redaction([SECRET]).forms:
-        assert form not in masked
+        assert form.decode() not in masked
 
 
 @given(secrets, st.text(max_size=20), st.text(max_size=20))
