@@ -264,17 +264,26 @@ def limit_history(count: int = 50) -> list[dict[str, Any]]:
 
 
 def work_open(user: Any) -> QuerySet[Attempt]:
-    """External attempts that wait for a taker the user may be: no team, or a team of theirs."""
-    offered = Attempt.objects.filter(
-        task_run__runner="external", released_at=None, claimed_by=None, worker=""
-    ).select_related("task_run", "execution")
-    if not user.is_superuser:
-        teams = list(user.teams.values_list("name", flat=True))
-        offered = offered.filter(Q(task_run__team="") | Q(task_run__team__in=teams))
+    """External attempts that wait for a taker the user may be, the most urgent first."""
+    offered = _work_of(user).filter(claimed_by=None, worker="")
     return offered.order_by("-task_run__priority", "dispatched_at")
 
 
 def work_taken(user: Any) -> QuerySet[Attempt]:
-    """External attempts that the user took and has not answered for, the first taken first."""
-    mine = Attempt.objects.filter(claimed_by=user, released_at=None)
-    return mine.select_related("task_run", "execution").order_by("started_at", "pk")
+    """External attempts that the user took, has not answered for, and may, the first taken first.
+
+    Whoever left the team since may not.
+    """
+    return _work_of(user).filter(claimed_by=user).order_by("started_at", "pk")
+
+
+def _work_of(user: Any) -> QuerySet[Attempt]:
+    """External attempts for the user: of a team of theirs; of no team where they see the run."""
+    found = Attempt.objects.filter(task_run__runner="external", released_at=None)
+    if not user.is_superuser:
+        visible = executions_visible_to(user).values("pk")
+        found = found.filter(
+            Q(task_run__team__in=user.teams.values("name"))
+            | Q(task_run__team="", execution__in=visible)
+        )
+    return found.select_related("task_run", "execution")

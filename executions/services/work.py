@@ -100,7 +100,7 @@ def work_fail(*, token: str, user: Any, error: str) -> None:
 
 
 def _mine(token: str, user: Any) -> QuerySet[Attempt]:
-    return Attempt.objects.filter(token=token, claimed_by=user, released_at=None)
+    return selectors.work_taken(user).filter(token=token)
 
 
 def _is_answered(token: str) -> bool:
@@ -111,7 +111,7 @@ def _is_answered(token: str) -> bool:
 
 def _end(token: str, user: Any, verb: CommandVerb, payload: dict[str, Any]) -> None:
     with transaction.atomic():
-        attempt = _mine(token, user).select_for_update().first()
+        attempt = _mine(token, user).select_for_update(of=("self",)).first()
         if attempt is None or _is_answered(token):
             raise WorkTakenError
         _tell(attempt, user, verb, payload)

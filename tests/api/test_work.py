@@ -2,7 +2,8 @@
 
 import pytest
 
-from executions.models import Attempt, Command, TaskRun, Team
+from executions import selectors
+from executions.models import Attempt, Command, Execution, TaskGroup, TaskRun, Team
 from tests.api.conftest import client_of, person, spec
 
 pytestmark = pytest.mark.django_db
@@ -88,3 +89,26 @@ def test_a_failure_needs_its_reason(as_member, offered):
 
 def test_a_wrong_token_is_a_conflict(as_member):
     assert as_member.post("/api/v1/work/nonsense/heartbeat/").status_code == 409
+
+
+def test_whoever_left_the_team_neither_sees_nor_answers_what_they_took(
+    as_member, operator, offered
+):
+    one = f"/api/v1/work/{as_member.post(CLAIM).json()['token']}/"
+    assert list(selectors.work_taken(operator)) == [offered]
+    Team.objects.get(name="pm_team").members.remove(operator)
+    assert not selectors.work_taken(operator).exists()
+    for verb, body in (("heartbeat", {}), ("complete", {"result": 1}), ("fail", {"error": "no"})):
+        assert as_member.post(f"{one}{verb}/", body, format="json").status_code == 409
+    assert [*Command.objects.values_list("verb", flat=True)] == ["claim"]
+
+
+def test_work_of_no_team_is_for_those_who_see_the_run(as_operator, operator, offered):
+    TaskRun.objects.update(team="")
+    owners = Team.objects.create(name="owners", max_parallel=1)
+    group = TaskGroup.objects.create(name="theirs")
+    group.owning_teams.add(owners)
+    Execution.objects.update(group=group)
+    assert as_operator.post(CLAIM).status_code == 204
+    owners.members.add(operator)
+    assert as_operator.post(CLAIM).status_code == 200
