@@ -1,5 +1,6 @@
 """What every test may use: a real Redis, on the socket that the settings name."""
 
+import importlib
 import subprocess
 import threading
 from pathlib import Path
@@ -53,3 +54,22 @@ def redis_server():
         client.close()
         yield socket
         process.terminate()
+
+
+@pytest.fixture(scope="session")
+def audit_triggers():
+    """The statements that keep the audit, and those that let it go, on the database in use."""
+    from django.db import connection
+
+    found = importlib.import_module("executions.migrations.0011_audit_kept")
+    return found.KEEP[connection.vendor], found.LET_GO[connection.vendor]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker, audit_triggers):
+    """Between tests all tables are emptied, also the audit; fails where migrations left it open."""
+    from django.db import connection
+
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        for statement in audit_triggers[1]:
+            cursor.execute(statement)

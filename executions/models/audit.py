@@ -24,14 +24,30 @@ class AuditKeptError(Exception):
     """An entry of the audit is never changed or removed."""
 
 
+class AuditEntries(models.QuerySet["AuditEntry"]):
+    """Many entries: read, and only read."""
+
+    def update(self, **_kwargs: Any) -> int:
+        """Never."""
+        raise AuditKeptError
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Never."""
+        raise AuditKeptError
+
+    update.alters_data = delete.alters_data = True  # type: ignore[attr-defined]
+
+
 class AuditEntry(models.Model):
-    """One deed of one person; `by` empty: the site itself."""
+    """One deed of one person; `by` empty: the site itself. The database holds it as well."""
 
     at = models.DateTimeField(db_index=True)
     by = models.CharField(max_length=150, blank=True)
     verb = models.CharField(max_length=32)
     target = models.CharField(max_length=300)
     details = models.JSONField(default=dict)
+
+    objects = AuditEntries.as_manager()
 
     class Meta:
         ordering = ("-id",)

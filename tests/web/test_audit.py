@@ -5,6 +5,8 @@ import io
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import DatabaseError, connection
+from django.db.transaction import atomic
 from django.urls import reverse
 
 from executions import services, specs
@@ -18,13 +20,15 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def chief(client, site):
     client.force_login(get_user_model().objects.create_superuser("chief"))
-    AuditEntry.objects.all()._raw_delete("default")  # what the site itself set up
+    client.told_before = AuditEntry.objects.count()
     client.user = get_user_model().objects.get(username="chief")
     return client
 
 
-def deeds():
-    return [(e.by, e.verb, e.target) for e in AuditEntry.objects.order_by("id")]
+def deeds(chief):
+    """What was done since the site itself was set up."""
+    found = AuditEntry.objects.order_by("id")[chief.told_before :]
+    return [(e.by, e.verb, e.target) for e in found]
 
 
 def a_run(user):
@@ -39,7 +43,7 @@ def test_defining_running_and_stopping_are_told(chief):
     services.execution_pause(execution=run, user=user)
     services.execution_cancel(execution=run, user=user)
     name = run.public_id
-    told = deeds()
+    told = deeds(chief)
     assert ("chief", "run", name) in told
     assert told[-2:] == [("chief", "pause", name), ("chief", "cancel", name)]
     assert told[0][1:] == ("add", "task group nightly")
@@ -76,25 +80,47 @@ def test_a_secret_tells_that_it_was_changed_and_nothing_of_its_value(chief):
     secret = Secret.objects.get()
     change = reverse("admin:executions_secret_change", args=[secret.pk])
     chief.post(change, {"description": "", "value": "second-value-2"})
-    told = list(AuditEntry.objects.order_by("id").values_list("by", "verb", "target"))
-    assert told == [("chief", "add", "secret TOKEN"), ("chief", "change", "secret TOKEN")]
+    assert deeds(chief) == [("chief", "add", "secret TOKEN"), ("chief", "change", "secret TOKEN")]
     assert "value" not in str(list(AuditEntry.objects.values_list("details")))
 
 
 def test_entries_outlive_what_they_tell_of_and_are_changed_by_nobody(chief):
     run = a_run(chief.user)
-    before = len(deeds())
+    before = len(deeds(chief))
     Execution.objects.all().delete()
     TaskGroup.objects.all().delete()
-    assert len(deeds()) == before + 1  # and that the group was deleted
-    assert ("chief", "run", run.public_id) in deeds()
+    assert len(deeds(chief)) == before + 1  # and that the group was deleted
+    assert ("chief", "run", run.public_id) in deeds(chief)
     entry = AuditEntry.objects.first()
     with pytest.raises(AuditKeptError):
         entry.save()
     with pytest.raises(AuditKeptError):
         entry.delete()
+    with pytest.raises(AuditKeptError):
+        AuditEntry.objects.filter(pk=entry.pk).update(by="")
+    with pytest.raises(AuditKeptError):
+        AuditEntry.objects.filter(pk=entry.pk).delete()
     admin = reverse("admin:executions_auditentry_delete", args=[entry.pk])
     assert chief.post(admin, {"post": "yes"}).status_code == 403
+
+
+def test_the_database_refuses_what_goes_around_the_model(chief, audit_triggers):
+    run = a_run(chief.user)
+    before = list(AuditEntry.objects.values_list())
+    with connection.cursor() as cursor:
+        for statement in audit_triggers[0]:
+            cursor.execute(statement)
+        for attack in (
+            "DELETE FROM executions_auditentry",
+            "UPDATE executions_auditentry SET by=''",
+        ):
+            with pytest.raises(DatabaseError, match="never changed or removed"), atomic():
+                cursor.execute(attack)
+    with pytest.raises(DatabaseError, match="never changed or removed"), atomic():
+        AuditEntry.objects.all()._raw_delete("default")
+    assert list(AuditEntry.objects.values_list()) == before
+    services.execution_cancel(execution=run, user=chief.user)
+    assert deeds(chief)[-1] == ("chief", "cancel", run.public_id)
 
 
 def test_the_page_finds_and_the_table_is_safe_in_a_spreadsheet(chief):
@@ -104,7 +130,7 @@ def test_the_page_finds_and_the_table_is_safe_in_a_spreadsheet(chief):
     text = chief.get("/audit/?q=nightly").content.decode()
     assert "task group nightly" in text
     assert "=1+1" not in text
-    answer = chief.get("/api/v1/audit/?format=csv&verb=add")
+    answer = chief.get("/api/v1/audit/?format=csv&verb=add&q=task+group")
     rows = list(csv.reader(io.StringIO(answer.content.decode())))
     assert rows[0] == ["at", "by", "verb", "target", "details"]
     assert {row[3] for row in rows[1:]} == {"task group =1+1", "task group nightly"}
