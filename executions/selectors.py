@@ -73,9 +73,9 @@ def executions_visible_to(user: Any) -> QuerySet[Execution]:
 
 
 def token_scope(token: Any) -> Scope:
-    """How far a token goes; one without a word on it as far as its user."""
+    """How far a token goes; one without a word on it looks only."""
     found = TokenScope.objects.filter(token=token).values_list("scope", flat=True).first()
-    return Scope.CONFIGURE if found is None else Scope(found)
+    return Scope.READ if found is None else Scope(found)
 
 
 def _key(text: str) -> int | None:

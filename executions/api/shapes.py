@@ -251,7 +251,7 @@ class CredentialsShape(serializers.Serializer[Any]):
     password = serializers.CharField(max_length=128, trim_whitespace=False)
     scope = serializers.ChoiceField(
         choices=[s.value for s in services.Scope],
-        default=services.Scope.CONFIGURE.value,
+        default=services.Scope.READ.value,
         help_text="read: look; operate: run what is saved, too; configure: all the user may.",
     )
     days = serializers.IntegerField(

@@ -25,7 +25,7 @@ class Scope(StrEnum):
 
 
 class TokenScope(models.Model):
-    """The scope of one token; a token without has that of its user."""
+    """The scope of one token; a token without, made some other way than ours, looks only."""
 
     token = models.OneToOneField(
         AuthToken, primary_key=True, on_delete=models.CASCADE, related_name="scope"

@@ -1,11 +1,16 @@
 """How far a token goes: every route's least scope is written down; a new one without fails."""
 
+import importlib
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
 from django.utils import timezone
+from knox.models import AuthToken
 from rest_framework.test import APIClient
 
+from executions import selectors, services
+from executions.models import TokenScope
 from tests.api import test_roles
 from tests.api.conftest import member
 from tests.api.test_roles import ANSWERS, address
@@ -69,6 +74,26 @@ def test_a_spec_brought_along_is_configuring(chief):
     body = {"spec": {"name": "x", "tasks": [{"id": "A", "runner": "noop"}]}}
     answer = client_with(chief, "operate").post("/api/v1/executions/", body, format="json")
     assert answer.status_code == 403
+
+
+def test_a_token_goes_no_further_than_was_asked_for(chief):
+    body = {"username": "chief", "password": "the right one"}
+    assert APIClient().post("/api/v1/tokens/", body, format="json").json()["scope"] == "read"
+
+
+def test_a_token_made_another_way_looks_only(chief):
+    made, _ = AuthToken.objects.create(chief)
+    assert selectors.token_scope(made) == "read"
+
+
+def test_tokens_from_before_there_were_scopes_keep_theirs(chief):
+    old, _ = AuthToken.objects.create(chief)
+    services.token_make(user=chief, scope=services.Scope.OPERATE, days=1)
+    migration = importlib.import_module("executions.migrations.0012_old_tokens")
+    migration.keep_as_they_were(apps, None)
+    assert selectors.token_scope(old) == "configure"
+    others = TokenScope.objects.exclude(token=old)
+    assert [scope.scope for scope in others] == ["operate"]
 
 
 def test_a_token_ends_when_it_was_to(chief):

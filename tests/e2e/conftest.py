@@ -36,7 +36,11 @@ class SiteClient:
     def __init__(self, port, user, password, var):
         self.port, self.user, self.password, self.var = port, user, password, var
         self.address = f"http://localhost:{port}"
-        made = self.call("POST", "/api/v1/tokens/", {"username": user, "password": password})
+        made = self.call(
+            "POST",
+            "/api/v1/tokens/",
+            {"username": user, "password": password, "scope": "configure"},
+        )
         self.token = made["token"]
 
     token = ""
