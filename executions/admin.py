@@ -29,7 +29,7 @@ from executions.models import (
     Team,
     WorkerProcess,
 )
-from executions.models.secrets import secret_validator
+from executions.models.secrets import secret_validators
 from executions.watching.uses import limit_uses
 
 admin.site.site_header = "pexec"
@@ -122,7 +122,7 @@ class SecretForm(ModelForm):  # type: ignore[type-arg]
         label="New value",
         required=False,
         strip=False,
-        validators=[secret_validator],
+        validators=secret_validators,
         widget=Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
         help_text="Kept sealed and never shown. Leave it empty to keep the present one.",
     )

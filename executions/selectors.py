@@ -16,6 +16,7 @@ from executions.models import (
     AuditEntry,
     Execution,
     Resource,
+    Secret,
     TaskGroup,
     TaskRun,
     TaskType,
@@ -228,6 +229,11 @@ def audit_entries(asked: Mapping[str, str]) -> QuerySet[AuditEntry]:
         if (moment := _moment(filters.get(name, ""))) is not None:
             found = found.filter(**{side: moment})
     return found
+
+
+def secrets() -> QuerySet[Secret]:
+    """Every secret, by name; for those who may know that they are there."""
+    return Secret.objects.order_by("name")
 
 
 def _moment(text: str) -> datetime | None:

@@ -14,14 +14,24 @@ from executions import selectors, services
 OPERATING = frozenset({"add_execution", "change_execution"})
 
 
-def require(request: Request, permission: str) -> None:
-    """Raise PermissionDenied unless user and token have this permission of the product."""
-    if isinstance(request.auth, AuthToken) and not permission.startswith("view_"):
-        needed = services.Scope.OPERATE if permission in OPERATING else services.Scope.CONFIGURE
+def require(
+    request: Request, permission: str, *, least: services.Scope = services.Scope.READ
+) -> None:
+    """Raise PermissionDenied unless user and token have this permission of the product.
+
+    `least`: how far a token must go at least, also to look.
+    """
+    if isinstance(request.auth, AuthToken):
+        needed = least if permission.startswith("view_") else _scope_for(permission)
         if not selectors.token_scope(request.auth).reaches(needed):
             raise PermissionDenied(f"this token may not {needed}")
     if not request.user.has_perm(f"executions.{permission}"):
         raise PermissionDenied(f"you lack the permission '{permission}'")
+
+
+def _scope_for(permission: str) -> services.Scope:
+    """How far a token must go to change something."""
+    return services.Scope.OPERATE if permission in OPERATING else services.Scope.CONFIGURE
 
 
 def visible_execution(request: Request, public_id: str) -> Any:

@@ -27,6 +27,7 @@ STATUS_OF: dict[type[Exception], int] = {
     services.IdempotencyConflictError: status.HTTP_409_CONFLICT,
     services.NothingToRetryError: status.HTTP_409_CONFLICT,
     services.NotAllowedNowError: status.HTTP_409_CONFLICT,
+    services.SecretExistsError: status.HTTP_409_CONFLICT,
     services.WorkTakenError: status.HTTP_409_CONFLICT,
 }
 

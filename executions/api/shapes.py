@@ -244,6 +244,38 @@ class AuditShape(serializers.Serializer[Any]):
     details = serializers.DictField()
 
 
+class SecretShape(serializers.Serializer[Any]):
+    """A secret, without its value."""
+
+    name = serializers.CharField()
+    description = serializers.CharField()
+    changed_at = serializers.DateTimeField()
+
+
+class SecretValueShape(serializers.Serializer[Any]):
+    """Another value for a secret."""
+
+    value = serializers.CharField(
+        min_length=services.SECRET_CHARACTERS,
+        max_length=services.SECRET_CHARACTERS_MOST,
+        trim_whitespace=False,
+        write_only=True,
+        style={"input_type": "password"},
+    )
+    description = serializers.CharField(
+        max_length=200, required=False, allow_blank=True, default=None, allow_null=True
+    )
+
+
+class NewSecretShape(SecretValueShape):
+    """A secret and its value."""
+
+    name = serializers.CharField(max_length=64)
+    description = serializers.CharField(
+        max_length=200, required=False, allow_blank=True, default=""
+    )
+
+
 class CredentialsShape(serializers.Serializer[Any]):
     """Who wants a token."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from executions.api import audit, documents, executions, groups, limits, tokens, work
+from executions.api import audit, documents, executions, groups, limits, secrets, tokens, work
 
 ONE = "executions/<str:public_id>/"
 
@@ -40,6 +40,8 @@ v1 = [
     path("work/<str:token>/heartbeat/", work.work_heartbeat, name="api-work-heartbeat"),
     path("work/<str:token>/complete/", work.work_complete, name="api-work-complete"),
     path("work/<str:token>/fail/", work.work_fail, name="api-work-fail"),
+    path("secrets/", secrets.secret_collection, name="api-secrets"),
+    path("secrets/<str:name>/", secrets.secret_detail, name="api-secret"),
     path("audit/", audit.audit_collection, name="api-audit"),
     path("tokens/", tokens.token_make, name="api-token"),
     path("tokens/end/", tokens.token_end, name="api-token-end"),

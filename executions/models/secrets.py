@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
-from django.core.validators import MinLengthValidator
+from django.core.validators import MaxLengthValidator, MinLengthValidator
 from django.db import models
 from simple_history.models import HistoricalRecords
 
@@ -17,7 +17,11 @@ from executions.models.limits import name_validator
 
 SECRET_CHARACTERS = 8
 """The least a secret has: shorter ones would be masked in every second word of an output."""
-secret_validator = MinLengthValidator(SECRET_CHARACTERS)
+SECRET_CHARACTERS_MOST = 65536
+secret_validators = (
+    MinLengthValidator(SECRET_CHARACTERS),
+    MaxLengthValidator(SECRET_CHARACTERS_MOST),
+)
 
 
 class SecretUnreadableError(Exception):

@@ -32,6 +32,14 @@ from executions.services.retries import (
     NothingToRetryError,
     execution_retry_failed,
 )
+from executions.services.secrets import (
+    SECRET_CHARACTERS,
+    SECRET_CHARACTERS_MOST,
+    SecretExistsError,
+    secret_delete,
+    secret_make,
+    secret_replace,
+)
 from executions.services.tokens import Scope, token_make
 from executions.services.work import (
     WorkTakenError,
@@ -44,12 +52,15 @@ from executions.services.work import (
 )
 
 __all__ = [
+    "SECRET_CHARACTERS",
+    "SECRET_CHARACTERS_MOST",
     "IdempotencyConflictError",
     "Keep",
     "NotAllowedNowError",
     "NotAmongTheRestError",
     "NothingToRetryError",
     "Scope",
+    "SecretExistsError",
     "WorkTakenError",
     "attempt_force_close",
     "execution_cancel",
@@ -63,6 +74,9 @@ __all__ = [
     "group_save",
     "limit_change",
     "retention_configured",
+    "secret_delete",
+    "secret_make",
+    "secret_replace",
     "spec_check",
     "spec_of",
     "spec_surroundings",

@@ -6,9 +6,9 @@ from django.core import signals
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from hypothesis import HealthCheck, settings
-from knox.models import AuthToken
 from schemathesis.checks import not_a_server_error
 
+from executions import services
 from tests.api.conftest import member
 
 schema = schemathesis.openapi.from_wsgi("/api/v1/schema/", get_wsgi_application()).exclude(
@@ -22,7 +22,8 @@ def token(db):
     ends = (signals.request_started, signals.request_finished)
     for end in ends:
         end.disconnect(close_old_connections)
-    yield AuthToken.objects.create(member("administrator"))[1]
+    chief = member("administrator")
+    yield services.token_make(user=chief, scope=services.Scope.CONFIGURE, days=1)[0]
     for end in ends:
         end.connect(close_old_connections)
 

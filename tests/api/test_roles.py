@@ -2,6 +2,7 @@
 
 import pytest
 
+from executions import services
 from executions.api.urls import v1
 from tests.api.conftest import client_of, member, person, spec
 from tests.api.records import finished
@@ -48,6 +49,11 @@ ANSWERS = {
     ("post", "api-work-heartbeat"): (403, 403, 409, 409, 409, 409),
     ("post", "api-work-complete"): (403, 403, 409, 409, 409, 409),
     ("post", "api-work-fail"): (403, 403, 400, 400, 400, 400),
+    ("get", "api-secrets"): (403, 403, 403, 403, 403, 200),
+    ("post", "api-secrets"): (403, 403, 403, 403, 403, 400),
+    ("get", "api-secret"): (403, 403, 403, 403, 403, 200),
+    ("put", "api-secret"): (403, 403, 403, 403, 403, 400),
+    ("delete", "api-secret"): (403, 403, 403, 403, 403, 204),
     ("get", "api-audit"): (403, 403, 403, 403, 403, 200),
     ("post", "api-token"): (400,) * 6,
     ("post", "api-token-end"): (400,) * 6,
@@ -64,6 +70,7 @@ def client_for(role: str):
 def names(author):
     """What stands in addresses, each of something that is there."""
     execution = finished(author)
+    services.secret_make(name="KEY", value="value-of-it", description="", user=author)
     body = spec(resources={"db": {}})
     made = client_of(author).post("/api/v1/task-groups/", body, format="json").json()
     return {
@@ -74,7 +81,12 @@ def names(author):
     }
 
 
-LIMIT_NAMES = {"teams/": "dev_team", "task-types/": "api_calls", "resources/": "db"}
+LIMIT_NAMES = {
+    "teams/": "dev_team",
+    "task-types/": "api_calls",
+    "resources/": "db",
+    "secrets/": "KEY",
+}
 
 
 def address(route: str, names: dict[str, str]) -> str:

@@ -25,11 +25,17 @@ OPERATE = {
 }  # fmt: skip
 CONFIGURE = {
     "api-groups", "api-group", "api-force-close", "api-team", "api-task-type", "api-resource",
+    "api-secrets", "api-secret",
 }  # fmt: skip
 READ = {"api-plan", "api-what-if", "api-token", "api-token-end"}
 
 
+LOOKING_TOO = {"api-secrets", "api-secret"}
+
+
 def needed(verb, route):
+    if route in LOOKING_TOO:
+        return "configure"
     if verb == "get" or route in READ:
         return "read"
     return "operate" if route in OPERATE else "configure"

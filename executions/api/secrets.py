@@ -1,0 +1,72 @@
+"""Secrets: what there is by name, and their values, which go in and never come out."""
+
+from __future__ import annotations
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from executions import selectors, services
+from executions.api import shapes
+from executions.api.pagination import Pages
+from executions.api.permissions import require
+
+
+def _allowed(request: Request, verb: str) -> None:
+    """Even their names are told to nobody who may not change them."""
+    require(request, f"{verb}_secret", least=services.Scope.CONFIGURE)
+
+
+@extend_schema(methods=["GET"], operation_id="secret_list", responses=shapes.SecretShape(many=True))
+@extend_schema(
+    methods=["POST"],
+    operation_id="secret_make",
+    request=shapes.NewSecretShape,
+    responses={
+        201: shapes.SecretShape,
+        400: shapes.ProblemShape,
+        409: shapes.ProblemShape,
+    },
+)
+@api_view(["GET", "POST"])
+def secret_collection(request: Request) -> Response:
+    """Names, descriptions and when they changed; POST makes a secret."""
+    if request.method == "POST":
+        _allowed(request, "add")
+        given = shapes.NewSecretShape(data=request.data)
+        given.is_valid(raise_exception=True)
+        secret = services.secret_make(user=request.user, **given.validated_data)
+        return Response(shapes.SecretShape(secret).data, status.HTTP_201_CREATED)
+    _allowed(request, "view")
+    pages = Pages()
+    page = pages.paginate_queryset(selectors.secrets(), request)
+    return pages.get_paginated_response(shapes.SecretShape(page, many=True).data)
+
+
+@extend_schema(methods=["GET"], operation_id="secret_get", responses=shapes.SecretShape)
+@extend_schema(
+    methods=["PUT"],
+    operation_id="secret_replace",
+    request=shapes.SecretValueShape,
+    responses={200: shapes.SecretShape, 400: shapes.ProblemShape},
+)
+@extend_schema(methods=["DELETE"], operation_id="secret_delete", responses={204: None})
+@api_view(["GET", "PUT", "DELETE"])
+def secret_detail(request: Request, name: str) -> Response:
+    """One of them; PUT gives it another value, which holds from the next attempt on."""
+    verbs = {"PUT": "change", "DELETE": "delete"}
+    _allowed(request, verbs.get(str(request.method), "view"))
+    secret = selectors.secrets().filter(name=name.replace("\0", "")).first()
+    if secret is None:
+        raise Http404
+    if request.method == "DELETE":
+        services.secret_delete(secret=secret, user=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+    if request.method == "PUT":
+        given = shapes.SecretValueShape(data=request.data)
+        given.is_valid(raise_exception=True)
+        services.secret_replace(secret=secret, user=request.user, **given.validated_data)
+    return Response(shapes.SecretShape(secret).data)
