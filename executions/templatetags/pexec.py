@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 register = template.Library()
@@ -57,7 +57,7 @@ def _mark(look: str, word: str) -> SafeString:
 @register.simple_tag
 def state_mark(state: str) -> SafeString:
     """State = icon + word + colour."""
-    return _mark(state, state.capitalize())
+    return _mark("cancelled" if state == "returned" else state, state.capitalize())
 
 
 @register.simple_tag
@@ -79,14 +79,11 @@ def segments(counts: Mapping[str, int]) -> SafeString:
     at = 0.0
     for state, number in shown:
         width = 100 * number / total
-        bars.append((state, round(at, 3), round(width, 3)))
+        if state not in ("queued", "blocked"):
+            bars.append((state, round(at, 3), round(width, 3)))
         at += width
-    body = SafeString("").join(
-        format_html(
-            '<rect class="fill-{}" x="{}" y="0" width="{}" height="10"></rect>', state, x, width
-        )
-        for state, x, width in bars
-        if state not in ("queued", "blocked")
+    body = format_html_join(
+        "", '<rect class="fill-{}" x="{}" y="0" width="{}" height="10"></rect>', bars
     )
     return format_html(
         '<svg class="segments" role="img" aria-label="{}" viewBox="0 0 100 10" '

@@ -4,6 +4,9 @@
 import { isActive } from "./store.js";
 import { band, keyKind } from "./words.js";
 
+/** A slot taken this long before the work began is shown: somebody had to take the work. */
+const HELD_SHOWN_S = 0.5;
+
 /**
  * @typedef {object} Span
  * @property {number} from
@@ -30,7 +33,7 @@ export function bar(store, task, earlier, now) {
   const spans = [];
   for (const attempt of earlier) {
     if (attempt.started_at !== null && attempt.finished_at !== null) {
-      spans.push({ from: attempt.started_at, to: attempt.finished_at, kind: "run", state: "failed" });
+      spans.push({ from: attempt.started_at, to: attempt.finished_at, kind: "run", state: attempt.state === "returned" ? "cancelled" : "failed" });
     }
   }
   const isRunning = isActive(task.state);
@@ -40,6 +43,10 @@ export function bar(store, task, earlier, now) {
       const state = task.state === "retrying" || task.state === "queued" ? "failed" : task.state;
       spans.push({ from: task.started_at, to: task.finished_at ?? now, kind: "run", state });
     }
+  }
+  const begun = task.started_at ?? (isRunning ? now : null);
+  if (task.held_from && begun !== null && begun - task.held_from > HELD_SHOWN_S) {
+    spans.push({ from: task.held_from, to: begun, kind: "run", state: "dispatched" });
   }
   spans.sort((a, b) => a.from - b.from);
   const firstRun = spans[0]?.from;

@@ -115,24 +115,24 @@ function row(key, run) {
   return element(
     "tr",
     { "data-key": key },
-    element("td", { "data-label": "State" }, stateMark(run.state, executionWord(run.state, counts), executionLook(run.state, counts))),
+    element("td", {}, stateMark(run.state, executionWord(run.state, counts), executionLook(run.state, counts))),
     element(
       "td",
-      { "data-label": "Execution" },
+      { class: "wrap" },
       element("a", { href: `/executions/${run.id}/` }, run.name),
       element("br"),
       element("span", { class: "soft small mono" }, run.id),
     ),
     element(
       "td",
-      { "data-label": "Progress" },
+      { class: "c-progress" },
       segments(counts),
       element("span", { class: "small soft num" }, `${counts.completed ?? 0}/${run.total}`),
     ),
     element("td", { "data-label": "Elapsed", class: "num" }, elapsed === null ? "–" : isOver(run.state) ? duration(elapsed) : clock(elapsed)),
     element("td", { "data-label": "Left", class: "num nowrap" }, left(run, elapsed)),
     element("td", { "data-label": "Speed-up", class: "num nowrap" }, speedUp(run, elapsed)),
-    element("td", { "data-label": "Owner" }, run.owner || "–"),
+    element("td", { "data-label": "Owner", class: "short" }, run.owner || "–"),
     element("td", { "data-label": "Started", class: "nowrap" }, run.started_at ? ago(now() - run.started_at) : "–"),
   );
 }

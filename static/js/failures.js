@@ -27,7 +27,7 @@ export function setUpFailures({ store, choose, show, now }) {
     if (signature !== shown) {
       shown = signature;
       const more = { choose, show, now, left: list.dataset.choose === undefined ? null : left };
-      list.replaceChildren(...failures.slice(0, SHOWN).map((failure) => article(failure, more)));
+      list.replaceChildren(...failures.slice(0, SHOWN).map((failure, n) => article(failure, n === 0 && failures.length > 1, more)));
     }
     showRetry(isOver(store.execution?.state), list, left);
   };
@@ -40,6 +40,13 @@ export function setUpFailures({ store, choose, show, now }) {
     const box = /** @type {HTMLInputElement} */ (event.target);
     left[box.checked ? "delete" : "add"](box.value);
     showRetry(isOver(store.execution?.state), list, left);
+  });
+  list.addEventListener("click", (event) => {
+    const link = /** @type {Element} */ (event.target).closest("a[data-task]");
+    if (link instanceof HTMLElement) {
+      event.preventDefault();
+      choose(link.dataset.task ?? null);
+    }
   });
   const copy = part("failures-copy");
   copy.addEventListener("click", () => {
@@ -74,11 +81,13 @@ function showRetry(isOver, list, left) {
 
 /**
  * @param {Failure} failure
+ * @param {boolean} isFirst  of several: what failed before all else
  * @param {{choose: (id: string) => void, show: (tab: string, id: string) => void, now: () => number, left: Set<string> | null}} more
  */
-function article({ task, skipped }, { choose, show, now, left }) {
+function article({ task, skipped }, isFirst, { choose, show, now, left }) {
   const lane = [task.team, task.task_type].filter(Boolean).join(" / ");
-  const more = skipped.length > SKIPPED_SHOWN ? ` (and ${skipped.length - SKIPPED_SHOWN} more)` : "";
+  const more = skipped.length > SKIPPED_SHOWN ? ` and ${skipped.length - SKIPPED_SHOWN} more` : "";
+  const link = taskLink(task.id);
   return element(
     "article",
     { class: "failure", "data-task": task.id },
@@ -87,7 +96,8 @@ function article({ task, skipped }, { choose, show, now, left }) {
       { class: "line" },
       left && element("input", { type: "checkbox", name: "only", value: task.id, checked: !left.has(task.id), "aria-label": `Retry ${task.id}` }),
       stateMark("failed"),
-      element("b", { class: "wrap" }, task.id),
+      element("b", { class: "wrap" }, link),
+      isFirst && element("span", { class: "chip first" }, "failed first"),
       task.title && element("span", { class: "wrap" }, task.title),
       lane && element("span", { class: "soft" }, lane),
       band(task.priority) !== "normal" && element("span", { class: "soft" }, band(task.priority)),
@@ -95,12 +105,18 @@ function article({ task, skipped }, { choose, show, now, left }) {
       task.finished_at && element("span", { class: "num" }, timeOfDay(task.finished_at, isUtc()), " ", when(task.finished_at, now())),
       element("button", { type: "button", class: "small", onclick: () => choose(task.id) }, "Output"),
       element("button", { type: "button", class: "small", "data-copy": `${task.id}: ${task.error}` }, "Copy error"),
+      element("button", { type: "button", class: "small", "data-copy": link.href }, "Copy link"),
       element("button", { type: "button", class: "small", onclick: () => show("graph", task.id) }, "Show in graph"),
     ),
     element("pre", {}, `${reasonWord(task.reason)}: ${task.error}`),
     skipped.length > 0 &&
-      element("p", { class: "small soft wrap" }, `skipped because of it: ${skipped.slice(0, SKIPPED_SHOWN).join(", ")}${more}`),
+      element("p", { class: "small soft wrap" }, "skipped because of it: ", ...skipped.slice(0, SKIPPED_SHOWN).flatMap((id, n) => (n > 0 ? [", ", taskLink(id)] : [taskLink(id)])), more),
   );
+}
+
+/** @param {string} id */
+function taskLink(id) {
+  return /** @type {HTMLAnchorElement} */ (element("a", { href: `?tab=tasks&task=${encodeURIComponent(id)}`, "data-task": id }, id));
 }
 
 /**

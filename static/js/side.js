@@ -81,7 +81,8 @@ export function setUpSide(page, address) {
     if (!isFinal(task.state)) {
       write(side.querySelector("[data-live=why]"), why(page.store, task, page.now()));
     }
-    const signature = `${task.state}/${task.attempts}`;
+    const waits = task.state === "queued" ? page.store.waitsFor(task).join() : "";
+    const signature = `${task.state}/${task.attempts}/${waits}`;
     if (seen !== "" && signature !== seen) {
       const id = task.id;
       setTimeout(() => open === id && void load(id, false), REFRESH_MS);

@@ -94,7 +94,7 @@ def test_a_failed_task_is_told_first_with_what_it_skipped(viewer, execution):
     text = viewer.get(f"/executions/{execution.public_id}/").content.decode()
     assert text.index("Failure report") < text.index('id="tasks-view"')
     assert "timeout: Timeout exceeded" in text
-    assert "skipped because of it: test" in text
+    assert 'skipped because of it: <a href="?tab=tasks&amp;task=test"' in text
 
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}"
@@ -124,3 +124,12 @@ def test_other_peoples_text_is_only_text(viewer, execution):
         assert "<script>alert" not in text
         assert "<img src=x" not in text
         assert "49" not in text.split("{{")[0][-3:]
+
+
+def test_progress_is_drawn_without_a_script(viewer, execution):
+    task_is(execution, "build", state="completed")
+    execution.counts = {"completed": 1, "blocked": 1}
+    execution.save()
+    page = viewer.get("/executions/").content.decode()
+    assert '<rect class="fill-completed" x="0.0" y="0" width="50.0" height="10"></rect>' in page
+    assert "fill-blocked" not in page
