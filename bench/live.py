@@ -108,8 +108,10 @@ class Client:
 
     def picture(self) -> tuple[dict[str, Any], list[list[Any]]]:
         """What the page would show: the execution, and the compared fields of each task."""
+        from executions import frames
+
         frame = json.loads(zlib.decompress(self.snapshot))
-        tasks = [dict(zip(frame["columns"], row, strict=True)) for row in frame["tasks"]]
+        tasks = frames.tasks_of(frame)
         for text in self.deltas:
             delta = json.loads(text)
             frame["execution"].update(delta["execution"])
@@ -181,10 +183,10 @@ def _signed_in() -> tuple[Any, str]:
 
 def _wrong(pk: int, clients: list[Client]) -> int:
     from executions import frames
-    from executions.watching import rows
+    from executions.watching.snapshots import execution_snapshot
 
     truth = Client({})
-    truth._take(frames.encoded(rows.execution_snapshot(pk)))  # noqa: SLF001 (the same reading)
+    truth._take(frames.encoded(execution_snapshot(pk)))  # noqa: SLF001 (the same reading)
     execution, tasks = truth.picture()
     return sum(not _agrees(client.picture(), execution, tasks) for client in clients)
 

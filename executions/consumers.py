@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from channels.db import database_sync_to_async
@@ -15,7 +16,8 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
 from executions import frames, selectors
-from executions.watching import rows, stories, uses
+from executions.watching import rows, snapshots, stories, uses
+from executions.watching.shared import SharedReadings
 
 RECHECK_S = 30.0
 MESSAGE_LIMIT_BYTES = 4096
@@ -29,6 +31,9 @@ NOT_FOUND = 4404
 TOO_SLOW = 1013
 TOO_BIG = 1009
 UNSUPPORTED = 1003
+
+
+_readings: SharedReadings[list[str]] = SharedReadings()
 
 
 class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has no types
@@ -104,20 +109,24 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         if self._unseen > UNSEEN_LIMIT_BYTES:
             await self.close(TOO_SLOW)
         else:
-            await self.send_in_time(text)
+            await self.send_in_time(frames.parts(text))
 
-    async def send_in_time(self, text: str) -> None:
+    async def send_in_time(self, messages: Iterable[str]) -> None:
         """Send, or close a client that does not read: it is not buffered for."""
         try:
             async with asyncio.timeout(SEND_LIMIT_S):
-                for message in frames.parts(text):
+                for message in messages:
                     await self.send(text_data=message)
         except TimeoutError:
             await self.close(TOO_SLOW)
 
     async def send_snapshot(self) -> None:
         """Tell all of it."""
-        await self.send_in_time(await database_sync_to_async(self.snapshot_text)())
+        await self.send_in_time(await self.snapshot_messages())
+
+    async def snapshot_messages(self) -> list[str]:
+        """All of it as messages."""
+        return list(await database_sync_to_async(self.read_snapshot)())
 
     async def _keep_checking(self) -> None:
         while True:
@@ -138,8 +147,8 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         """Whether the user may see this now."""
         raise NotImplementedError
 
-    def snapshot_text(self) -> str:
-        """All of it, encoded."""
+    def read_snapshot(self) -> list[str]:
+        """All of it as messages, out of the database."""
         raise NotImplementedError
 
 
@@ -161,9 +170,13 @@ class ExecutionConsumer(WatchConsumer):
         self.group = f"execution.{self.pk}"
         return True
 
-    def snapshot_text(self) -> str:
+    async def snapshot_messages(self) -> list[str]:
+        """The same for everybody who may watch, so that many who come at once share it."""
+        return await _readings.read(self.pk, self.read_snapshot)
+
+    def read_snapshot(self) -> list[str]:
         """The execution as it is."""
-        return frames.encoded(rows.execution_snapshot(self.pk))
+        return frames.parts(frames.encoded(snapshots.execution_snapshot(self.pk)))
 
     async def answer(self, message: dict[str, Any]) -> None:
         """Also `watch_output`: follow what the newest attempt of a task prints."""
@@ -182,7 +195,8 @@ class ExecutionConsumer(WatchConsumer):
         offset, data = await database_sync_to_async(stories.attempt_output)(attempt)
         text = data.decode(errors="replace")
         frame = frames.output(attempt=attempt.pk, offset=offset, text=text)
-        await self.send_in_time(frames.encoded({**frame, "task": task_id, "size": len(data)}))
+        text = frames.encoded({**frame, "task": task_id, "size": len(data)})
+        await self.send_in_time(frames.parts(text))
 
     async def _leave_output(self) -> None:
         if self.output_group:
@@ -205,19 +219,18 @@ class DashboardConsumer(WatchConsumer):
         self.user = selectors.user_fresh(self.scope["user"].pk)
         return self.user is not None
 
-    def snapshot_text(self) -> str:
+    def read_snapshot(self) -> list[str]:
         """The dashboard as it is for this user."""
         executions = selectors.executions_recent(self.user)
         shown = rows.dashboard_rows(executions)
         self.known = dict.fromkeys(shown, True)
-        return frames.encoded(
-            frames.dashboard_snapshot(
-                now=time.time(),
-                executions=shown,
-                limits=uses.limit_uses(),
-                figures=selectors.execution_figures(self.user),
-            )
+        frame = frames.dashboard_snapshot(
+            now=time.time(),
+            executions=shown,
+            limits=uses.limit_uses(),
+            figures=selectors.execution_figures(self.user),
         )
+        return frames.parts(frames.encoded(frame))
 
     async def frame(self, event: dict[str, Any]) -> None:
         """Hand on what the dispatcher sent, without what this user may not see."""

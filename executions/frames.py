@@ -8,7 +8,7 @@ drops what is below, and asks for a snapshot where one is missing. Times are epo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 Frame = dict[str, Any]
@@ -16,8 +16,19 @@ Frame = dict[str, Any]
 TEXT_LIMIT: Final = 2000
 """Characters of one text (an error, a line of progress) that travel in a frame."""
 
+VERSION: Final = 2
+"""Of the snapshots; another one is told where an older reader would misread them."""
+
+FEW: Final = 256
+"""A column with at most so many different values names each once."""
+
 PART_CHARS: Final = 200_000
 """Longer frames travel in parts: the server's WebSocket messages end at 1 MiB."""
+
+MOMENTS: Final = frozenset({"since", "started_at", "finished_at", "not_before"}) | frozenset(
+    {"held_from", "held_to"}
+)
+"""Columns of moments: in a snapshot whole milliseconds after `base`."""
 
 STATIC_COLUMNS: Final = (
     "id",
@@ -98,28 +109,86 @@ def snapshot(
     *,
     seq: int,
     now: float,
+    base: int,
     execution: Mapping[str, Any],
-    tasks: Iterable[Sequence[Any]],
+    count: int,
+    tasks: Mapping[str, Any],
     demands: Mapping[int, Mapping[str, Any]],
     attempts: Iterable[Sequence[Any]],
     limits: Mapping[str, Sequence[Any]],
 ) -> Frame:
-    """All of an execution; `tasks` in order, each STATIC_COLUMNS then LIVE_COLUMNS.
+    """All of an execution; `tasks` by column (STATIC_COLUMNS, LIVE_COLUMNS), each as `packed`.
 
-    `attempts` are (position, number, started_at, finished_at, state, held_from, held_to) of those
-    that were not the last of their task; `limits` are (used, maximum) by LimitKey.
+    `base` is the epoch second that moments of tasks count from. `attempts` are (position, number,
+    started_at, finished_at, state, held_from, held_to) of those that were not the last of their
+    task; `limits` are (used, maximum) by LimitKey.
     """
     return {
         "type": "snapshot",
+        "version": VERSION,
         "seq": seq,
         "now": now,
         "execution": _clipped(execution),
-        "columns": [*STATIC_COLUMNS, *LIVE_COLUMNS],
-        "tasks": [[clip(value) for value in row] for row in tasks],
+        "base": base,
+        "count": count,
+        "tasks": dict(tasks),
         "demands": {str(number): dict(fields) for number, fields in demands.items()},
         "attempts": [list(row) for row in attempts],
         "limits": {key: list(values) for key, values in limits.items()},
     }
+
+
+def packed(values: Sequence[Hashable]) -> Any:
+    """A column as it travels: `{"same": v}`, `{"of": [v…], "at": [index…]}`, or the values."""
+    different = dict.fromkeys(values)
+    if len(different) == 1:
+        return {"same": clip(values[0])}
+    if len(different) <= FEW and 2 * len(different) <= len(values):
+        number = {value: index for index, value in enumerate(different)}
+        return {"of": [clip(value) for value in different], "at": [number[v] for v in values]}
+    return [clip(value) for value in values]
+
+
+def packed_waits(waits: Iterable[Mapping[str, float]]) -> Any:
+    """Seconds waited by key: `{"keys": [key…], "ms": [[index, ms, index, ms…]…]}`."""
+    number: dict[str, int] = {}
+    rows = [
+        [
+            part
+            for key, waited_s in row.items()
+            for part in (number.setdefault(key, len(number)), round(1000 * waited_s))
+        ]
+        for row in waits
+    ]
+    return {"keys": list(number), "ms": rows}
+
+
+def tasks_of(snapshot: Frame) -> list[dict[str, Any]]:
+    """The tasks that a snapshot tells, each by field: what a program that watches starts from."""
+    columns = {
+        name: list(_unpacked(name, column, snapshot)) for name, column in snapshot["tasks"].items()
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _unpacked(name: str, column: Any, snapshot: Frame) -> Iterable[Any]:
+    if name == "waits":
+        for row in column["ms"]:
+            yield {
+                column["keys"][index]: ms / 1000
+                for index, ms in zip(row[::2], row[1::2], strict=True)
+            }
+        return
+    values = column
+    if isinstance(column, dict):
+        values = (
+            [column["same"]] * snapshot["count"]
+            if "same" in column
+            else [column["of"][index] for index in column["at"]]
+        )
+    for value in values:
+        is_moment = name in MOMENTS and value is not None
+        yield snapshot["base"] + value / 1000 if is_moment else value
 
 
 def dashboard_delta(

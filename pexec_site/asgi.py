@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from channels.auth import AuthMiddlewareStack
@@ -29,3 +30,6 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+
+gc.collect()
+gc.freeze()  # what is loaded by now stays: looking at it again costs every large page a third

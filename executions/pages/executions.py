@@ -21,7 +21,7 @@ from executions.reporting import report
 from executions.watching import dashboards, layers, rows, stories
 
 PAGE_SIZE = 50
-TASKS_PAGE_SIZE = 200
+TASKS_PAGE_SIZE = 50
 RESULTS_SHOWN = 1000
 EXPORT_FORMATS = {"json": "JSON", "csv": "CSV", "junit": "JUnit XML", "markdown": "Markdown"}
 VERBS = {

@@ -17,6 +17,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from pexec_site.static_files import modules_of
+
 register = template.Library()
 
 NONE = "\N{EN DASH}"
@@ -42,6 +44,24 @@ HOLDS = {
     "backoff": "its next attempt is not due yet",
     "workers": "no free worker",
 }
+
+
+EARLY = '<meta name="pexec-socket" content="{}"><script type="module" async src="{}"></script>'
+FETCHED = '<link rel="modulepreload" href="{}">'
+
+
+@register.simple_tag
+def live_script(name: str, socket: str) -> SafeString:
+    """The script of a live page: its socket opens, and all its modules come, while the page does.
+
+    Else each module is asked for when the one that needs it has come, and the socket at last.
+    """
+    return format_html(
+        '{}{}<script type="module" src="{}"></script>',
+        format_html(EARLY, socket, static("js/early.js")),
+        format_html_join("", FETCHED, ((static(needed),) for needed in modules_of(name)[1:])),
+        static(name),
+    )
 
 
 def _mark(look: str, word: str) -> SafeString:

@@ -24,7 +24,7 @@ const HELD_SHOWN_S = 0.5;
  * The bar of one task: what it waited for before it ran, coloured later by kind, then its runs.
  * @param {import("./store.js").ExecutionStore} store
  * @param {import("./store.js").Task} task
- * @param {{started_at: number | null, finished_at: number | null, state: string}[]} earlier
+ * @param {{number: number, started_at: number | null, finished_at: number | null, state: string}[]} earlier
  * @param {number} now
  * @returns {Bar}
  */
@@ -38,7 +38,7 @@ export function bar(store, task, earlier, now) {
   }
   const isRunning = isActive(task.state);
   if (task.started_at && (task.finished_at || isRunning)) {
-    const isKnown = spans.some((span) => span.from === task.started_at);
+    const isKnown = earlier.some((attempt) => attempt.number === task.attempts);
     if (!isKnown) {
       const state = task.state === "retrying" || task.state === "queued" ? "failed" : task.state;
       spans.push({ from: task.started_at, to: task.finished_at ?? now, kind: "run", state });

@@ -90,7 +90,7 @@ export function usesOf(store, key, now) {
   }
   for (const attempt of store.attempts) {
     const task = store.tasks[attempt.position];
-    if (attempt.held_from !== task?.held_from && attempt.held_to !== null) {
+    if (attempt.number !== task?.attempts && attempt.held_to !== null) {
       add(task, attempt.held_from, attempt.held_to);
     }
   }

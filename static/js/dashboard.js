@@ -2,6 +2,7 @@
 /** The dashboard: executions, slots and why tasks wait, live. */
 
 import { DashboardStore } from "./dashboard_store.js";
+import { socketUrl, takeEarly } from "./early.js";
 import { LiveConnection } from "./live.js";
 import { showConnection } from "./connection.js";
 import { drawn, element, part, stateMark, write } from "./dom.js";
@@ -18,7 +19,8 @@ let heardAt = 0;
 const now = () => Date.now() / 1000 + ahead;
 
 const live = new LiveConnection({
-  url: part("live").dataset.socket ?? "",
+  url: socketUrl(),
+  early: takeEarly(),
   apply: (frame) => {
     ahead = frame.now - Date.now() / 1000;
     heardAt = Date.now() / 1000;

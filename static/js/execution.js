@@ -1,7 +1,9 @@
 // @ts-check
 /** The live results page: joins the store, the connection and the views. */
 
+import { socketUrl, takeEarly } from "./early.js";
 import { LiveConnection } from "./live.js";
+import { VERSION } from "./columns.js";
 import { ExecutionStore } from "./store.js";
 import { part } from "./dom.js";
 import { isTyping } from "./shell.js";
@@ -31,6 +33,8 @@ import { setUpReport } from "./report.js";
  * @property {(run: () => void) => void} onTab
  */
 
+const RENEW_EVERY_MS = 60_000;
+
 const page = part("page");
 const store = new ExecutionStore((run) => requestAnimationFrame(run));
 let ahead = 0;
@@ -38,13 +42,31 @@ let heardAt = 0;
 
 /** @param {any} frame */
 function apply(frame) {
+  if (frame.type === "snapshot" && frame.version !== VERSION) {
+    return renewed();
+  }
   ahead = frame.now - Date.now() / 1000;
   heardAt = Date.now() / 1000;
   return store.apply(frame);
 }
 
+/**
+ * The server was renewed and tells snapshots as this page cannot read them: get its newer modules,
+ * though not again and again should they be the same.
+ * @returns {"dropped"}
+ */
+function renewed() {
+  const last = Number(sessionStorage.getItem("renewed-at") ?? 0);
+  if (Date.now() - last > RENEW_EVERY_MS) {
+    sessionStorage.setItem("renewed-at", String(Date.now()));
+    window.location.reload();
+  }
+  return "dropped";
+}
+
 const live = new LiveConnection({
-  url: part("live").dataset.socket ?? "",
+  url: socketUrl(),
+  early: takeEarly(),
   apply,
   onState: (state) => showConnection(state, page, () => heardAt),
 });

@@ -11,6 +11,7 @@
  * @property {string} url  path of the socket
  * @property {(frame: any) => "applied" | "dropped" | "gap"} apply
  * @property {(state: LiveState) => void} onState
+ * @property {import("./early.js").Early | null} [early]  a socket to it that is open already
  * @property {(url: string) => WebSocket} [connect]
  * @property {(run: () => void, ms: number) => any} [later]
  * @property {() => number} [random]
@@ -54,11 +55,20 @@ export class LiveConnection {
   }
 
   open() {
-    const socket = this._connect(this._options.url);
+    const early = this._options.early ?? null;
+    this._options.early = null;
+    const socket = early?.socket ?? this._connect(this._options.url);
     this._socket = socket;
     this._parts = [];
     socket.addEventListener("message", (event) => this._received(socket, event.data));
     socket.addEventListener("close", (event) => this._lost(socket, event.code));
+    for (const event of early?.heard ?? []) {
+      if ("data" in event) {
+        this._received(socket, event.data);
+      } else {
+        this._lost(socket, event.code);
+      }
+    }
   }
 
   /** Close for good. */

@@ -4,6 +4,8 @@
  * views can disagree. Knows frames, not sockets and not the document.
  */
 
+import { column } from "./columns.js";
+
 /**
  * @typedef {object} Task
  * @property {number} position
@@ -135,14 +137,7 @@ export class ExecutionStore {
     this.seq = frame.seq;
     this.now = frame.now;
     this.execution = frame.execution;
-    this.tasks = frame.tasks.map((/** @type {any[]} */ row, /** @type {number} */ position) => {
-      /** @type {Record<string, any>} */
-      const task = { position };
-      for (let i = 0; i < frame.columns.length; i += 1) {
-        task[frame.columns[i]] = row[i];
-      }
-      return task;
-    });
+    this.tasks = tasksOf(frame);
     this.byId = new Map(this.tasks.map((task) => [task.id, task]));
     this.demands = new Map(Object.entries(frame.demands).map(([n, d]) => [Number(n), d]));
     this.attempts = frame.attempts.map((/** @type {any[]} */ row) => ({
@@ -197,6 +192,9 @@ export class ExecutionStore {
       return;
     }
     const number = fields.attempts ?? task.attempts;
+    if (number < task.attempts) {
+      return; // it never began: its number is given again
+    }
     if (this.attempts.some((a) => a.position === task.position && a.number === number)) {
       return;
     }
@@ -271,6 +269,69 @@ export class ExecutionStore {
     }
     return found;
   }
+}
+
+/**
+ * @param {any} frame  a snapshot
+ * @returns {Task[]}
+ */
+function tasksOf(frame) {
+  const of = (/** @type {string} */ name) => column(frame, name);
+  const id = of("id");
+  const title = of("title");
+  const runner = of("runner");
+  const priority = of("priority");
+  const team = of("team");
+  const task_type = of("task_type");
+  const resources = of("resources");
+  const depends_on = of("depends_on");
+  const duration_s = of("duration_s");
+  const demand = of("demand");
+  const level = of("level");
+  const state = of("state");
+  const since = of("since");
+  const attempts = of("attempts");
+  const started_at = of("started_at");
+  const finished_at = of("finished_at");
+  const reason = of("reason");
+  const error = of("error");
+  const skipped_because_of = of("skipped_because_of");
+  const not_before = of("not_before");
+  const progress = of("progress");
+  const progress_line = of("progress_line");
+  const worker = of("worker");
+  const waits = of("waits");
+  const held_from = of("held_from");
+  const held_to = of("held_to");
+  return Array.from({ length: frame.count }, (_, position) => ({
+    position,
+    id: id[position],
+    title: title[position],
+    runner: runner[position],
+    priority: priority[position],
+    team: team[position],
+    task_type: task_type[position],
+    resources: resources[position],
+    depends_on: depends_on[position],
+    duration_s: duration_s[position],
+    demand: demand[position],
+    level: level[position],
+    state: state[position],
+    since: since[position],
+    attempts: attempts[position],
+    started_at: started_at[position],
+    finished_at: finished_at[position],
+    reason: reason[position],
+    error: error[position],
+    skipped_because_of: skipped_because_of[position],
+    not_before: not_before[position],
+    progress: progress[position],
+    progress_line: progress_line[position],
+    worker: worker[position],
+    waits: waits[position],
+    held_from: held_from[position],
+    held_to: held_to[position],
+  }));
 }
 
 /**

@@ -4,12 +4,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LiveConnection, pauseMs } from "../../static/js/live.js";
 
-function setUp(apply) {
+function setUp(apply, early = null) {
   const sockets = [];
   const timers = [];
   const states = [];
   const live = new LiveConnection({
     url: "/ws/x/",
+    early,
     apply,
     onState: (state) => states.push(state),
     connect: () => {
@@ -96,4 +97,23 @@ test("a frame in parts is one frame; parts of a lost connection are forgotten", 
     sockets[1].say({ type: "part", last: at + 5 >= text.length, text: text.slice(at, at + 5) });
   }
   assert.deepEqual(seen, [JSON.parse(text)]);
+});
+
+test("a socket opened early is taken over with what it has said; the next is a new one", () => {
+  const seen = [];
+  const listeners = {};
+  const socket = { readyState: 1, addEventListener: (name, run) => { listeners[name] = run; }, send: () => {}, close: () => {} };
+  const heard = [{ data: JSON.stringify({ type: "snapshot" }) }, { data: JSON.stringify({ type: "delta" }) }];
+  const { sockets, timers, states } = setUp((frame) => { seen.push(frame.type); return "applied"; }, { socket, heard });
+  assert.deepEqual([seen, states, sockets.length], [["snapshot", "delta"], ["live"], 0]);
+  listeners.message({ data: JSON.stringify({ type: "delta" }) });
+  listeners.close({ code: 1006 });
+  timers[0].run();
+  assert.deepEqual([seen.length, states.at(-1), sockets.length], [3, "reconnecting", 1]);
+});
+
+test("a socket that was refused before the page was there stays refused", () => {
+  const socket = { readyState: 3, addEventListener: () => {}, send: () => {}, close: () => {} };
+  const { timers, states } = setUp(() => "applied", { socket, heard: [{ code: 4404 }] });
+  assert.deepEqual([timers.length, states], [0, ["refused"]]);
 });

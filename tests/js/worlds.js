@@ -1,6 +1,9 @@
 // A small server: holds the truth, makes numbered frames of its changes, and a wire that misbehaves.
 
+import { VERSION } from "../../static/js/columns.js";
+
 const STATES = ["blocked", "queued", "dispatched", "running", "retrying", "completed", "failed"];
+const MOMENTS = new Set(["since", "started_at", "finished_at", "held_from", "held_to"]);
 const COLUMNS = ["id", "title", "depends_on", "resources", "team", "task_type", "demand", "state", "since", "attempts", "started_at", "finished_at", "error", "waits", "held_from", "held_to", "reason", "skipped_because_of"];
 
 /** A generator that gives the same numbers for the same seed. */
@@ -10,6 +13,20 @@ export function dice(seed) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
+}
+
+/** A column as the server packs it (see docs/live.md). */
+export function packed(name, values) {
+  if (name === "waits") {
+    const keys = [...new Set(values.flatMap((row) => Object.keys(row)))];
+    return { keys, ms: values.map((row) => Object.entries(row).flatMap(([key, s]) => [keys.indexOf(key), 1000 * s])) };
+  }
+  const told = MOMENTS.has(name) ? values.map((s) => (s === null ? null : 1000 * s)) : values;
+  const of = [...new Set(told)];
+  if (of.length === 1) {
+    return { same: told[0] };
+  }
+  return 2 * of.length <= told.length ? { of, at: told.map((value) => of.indexOf(value)) } : told;
 }
 
 export class Server {
@@ -54,8 +71,9 @@ export class Server {
 
   snapshot() {
     return structuredClone({
-      type: "snapshot", seq: this.seq, now: this.seq, execution: this.execution, columns: COLUMNS,
-      tasks: this.tasks.map((task) => COLUMNS.map((name) => task[name])),
+      type: "snapshot", version: VERSION, seq: this.seq, now: this.seq, execution: this.execution,
+      base: 0, count: this.tasks.length,
+      tasks: Object.fromEntries(COLUMNS.map((name) => [name, packed(name, this.tasks.map((task) => task[name] ?? null))])),
       demands: this.demands, attempts: [], limits: {},
     });
   }

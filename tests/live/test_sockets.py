@@ -72,8 +72,7 @@ async def test_the_first_frame_is_all_of_the_execution(viewer, execution):
     frame = await told(made)
     assert frame["type"] == "snapshot"
     assert frame["execution"]["id"] == execution.public_id
-    rows = [dict(zip(frame["columns"], row, strict=True)) for row in frame["tasks"]]
-    assert [(row["id"], row["depends_on"], row["level"]) for row in rows] == [
+    assert [(t["id"], t["depends_on"], t["level"]) for t in frames.tasks_of(frame)] == [
         ("build", [], 0),
         ("test", [0], 1),
     ]

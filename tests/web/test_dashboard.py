@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from executions import services
 from executions.models import Attempt, Demand, Execution, TaskGroup, TaskRun, Team
-from executions.watching import dashboards, rows
+from executions.watching import dashboards
 from tests.web.conftest import spec, task_is
 
 NOW = timezone.now()
@@ -107,21 +107,3 @@ def test_failures_are_told_by_the_first_line_of_their_error(viewer, execution):
 
 def test_an_unknown_part_is_not_found(viewer):
     assert viewer.get("/dashboard/nothing/").status_code == 404
-
-
-def test_a_snapshot_tells_when_slots_were_held(execution):
-    run = execution.task_runs.get(task_id="build")
-    TaskRun.objects.filter(pk=run.pk).update(attempts=2, state="completed")
-    for number, (start, end) in enumerate(((0, 4), (9, 12)), start=1):
-        Attempt.objects.create(
-            task_run=run, execution=execution, number=number, token=f"t{number}", state="completed",
-            dispatched_at=NOW + timedelta(seconds=start), released_at=NOW + timedelta(seconds=end),
-        )  # fmt: skip
-    frame = rows.execution_snapshot(execution.pk)
-    build, test = (dict(zip(frame["columns"], row, strict=True)) for row in frame["tasks"])
-    base = NOW.timestamp()
-    assert [build["held_from"] - base, build["held_to"] - base] == pytest.approx([9, 12], abs=0.002)
-    assert (test["held_from"], test["held_to"]) == (None, None)
-    ((position, number, _, _, _, *held),) = frame["attempts"]
-    assert (position, number) == (0, 1)
-    assert [at - base for at in held] == pytest.approx([0, 4], abs=0.002)

@@ -1,0 +1,43 @@
+"""One reading for many who ask at once: each waits for one that began after it had asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from channels.db import database_sync_to_async
+
+Read = TypeVar("Read")
+
+
+class SharedReadings(Generic[Read]):
+    """Of each key one reading runs at a time, and one waits: everybody who comes meanwhile.
+
+    Nothing is kept, so what is told is never older than the question.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[Hashable, asyncio.Task[Read]] = {}
+        self._waiting: dict[Hashable, asyncio.Task[Read]] = {}
+
+    async def read(self, key: Hashable, make: Callable[[], Read]) -> Read:
+        """What `make` finds; it is called in a thread, where it may ask the database."""
+        key = (asyncio.get_running_loop(), key)
+        if key not in self._waiting:
+            before = self._running.get(key)
+            self._waiting[key] = asyncio.create_task(self._after(before, key, make))
+        return await asyncio.shield(self._waiting[key])  # one who leaves does not end it for others
+
+    async def _after(
+        self, before: asyncio.Task[Read] | None, key: Hashable, make: Callable[[], Read]
+    ) -> Read:
+        if before is not None:
+            await asyncio.wait([before])
+        task = self._running[key] = self._waiting.pop(key)
+        try:
+            read: Read = await database_sync_to_async(make)()
+            return read
+        finally:
+            if self._running.get(key) is task:
+                del self._running[key]
