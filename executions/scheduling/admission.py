@@ -27,8 +27,8 @@ from executions.scheduling.watchers import ALONE, ANY, Watchers, parked_at, watc
 TURNOVERS: Final = 4
 """Of a limit that is needed whole; times the square of capacity over need."""
 
-_Top = tuple[tuple[int, ...], int, Watchers]
-"""(place, number, watchers): the place of the first of the watchers."""
+_Top = tuple[tuple[int, ...], Watchers]
+"""(place, watchers): the place of the first of the watchers; no two demands have the same."""
 
 
 class Admission:
@@ -37,15 +37,14 @@ class Admission:
     def __init__(self, capacity: Capacity) -> None:
         """Nothing is queued."""
         self._capacity = capacity
-        self._fresh = Limit("fresh", 1, is_local=True)
-        self._freed: dict[Limit, None] = {self._fresh: None}
+        self._fresh: dict[ExecutionRun, None] = {}
+        """Executions with demands that are to be looked at, whatever is freed."""
         self._reservation_numbers = 0
         self._executions = 0
-        self._listed = 0
         self.reservations = 0
         """How many demands have a reservation now."""
         self.dirty: dict[Limit, None] = {}
-        """Limits held or given back differently since they were last settled."""
+        """Limits held, given back or resized since they were last settled."""
         self.touched: dict[Demand, None] = {}
         """Demands whose queue changed since they were last settled."""
 
@@ -58,15 +57,17 @@ class Admission:
     def close(self, execution: ExecutionRun) -> None:
         """Forget an execution that has nothing queued and holds nothing."""
         self._executions -= 1
+        self._fresh.pop(execution, None)
         for demand in execution.demands:
             self.unreserve(demand)
-        for limit in self._limits_of(execution):
+        for limit in _limits_of(execution):
             _forget_watchers(limit, execution)
             limit.shares.pop(execution, None)
 
     def reorder(self, execution: ExecutionRun) -> None:
         """The execution's order is another now: queue all again."""
-        for limit in self._limits_of(execution):
+        execution.fresh.heap.clear()
+        for limit in _limits_of(execution):
             _forget_watchers(limit, execution)
         for demand in execution.demands:
             demand.queue.clear()
@@ -77,13 +78,7 @@ class Admission:
                 heapq.heappush(run.demand.queue, run.order)
         for demand in execution.demands:
             if demand.queued:
-                self._watch(demand, self._fresh)
-
-    def _limits_of(self, execution: ExecutionRun) -> Iterator[Limit]:
-        yield self._fresh
-        for demand in execution.demands:
-            yield from demand.gates
-            yield from demand.limits
+                self._look_at(demand)
 
     # ------------------------------------------------------------ queues
 
@@ -95,7 +90,7 @@ class Admission:
         self.touched[demand] = None
         if demand.queue[0] == run.order:
             if demand.watching is None or self._is_kept_out(demand):
-                self._watch(demand, self._fresh)
+                self._look_at(demand)
             else:
                 heapq.heappush(demand.watching.heap, run.order)
 
@@ -110,12 +105,22 @@ class Admission:
             self.unreserve(demand)
         elif head.order > run.order:
             self.unreserve(demand)
-            self._watch(demand, self._fresh if demand.watching is None else demand.watching.limit)
+            if demand.watching is None or demand.watching is demand.execution.fresh:
+                self._look_at(demand)
+            else:
+                self._watch(demand, demand.watching.limit)
 
     @staticmethod
     def _is_kept_out(demand: Demand) -> bool:
         """Whether reservations may keep it out, which a head of higher priority passes by."""
         return any(limit.kept_for for limit in demand.limits)
+
+    def _look_at(self, demand: Demand) -> None:
+        """Look at the demand's head at the next opportunity."""
+        execution = demand.execution
+        demand.watching = execution.fresh
+        heapq.heappush(execution.fresh.heap, demand.queue[0])
+        self._fresh[execution] = None
 
     @staticmethod
     def _watch(demand: Demand, limit: Limit) -> None:
@@ -129,7 +134,7 @@ class Admission:
         One that needs more than a unit of its first limit is parked there. It is decided by
         that limit alone until it has room: no other is looked at before it.
         """
-        limit, amount, exclusive = demand.needs[0]
+        limit, amount, exclusive, _ = demand.needs[0]
         if blocker is limit and (amount > 1 or exclusive) and demand.seen_given is not None:
             due = demand.seen_given[0] + _turns(limit, amount, exclusive=exclusive)
             if not limit.has_room(amount, exclusive) and limit.given < due:
@@ -139,14 +144,25 @@ class Admission:
 
     # ------------------------------------------------------------ capacity
 
-    def choose_worker(self, run: TaskRun) -> str:
-        """The worker process for an admitted task run; empty for work outside the workers."""
-        return self._capacity.workers.choose() if run.demand.needs_worker else ""
+    def admit(self, run: TaskRun) -> str:
+        """The first of its demand leaves the queue and takes its slot; answers its worker.
+
+        That is empty for work outside the workers.
+        """
+        demand = run.demand
+        heapq.heappop(demand.queue)
+        demand.queued -= 1
+        self.touched[demand] = None
+        if demand.seen_given is not None:
+            self.unreserve(demand)
+        run.worker = self._capacity.workers.choose() if demand.needs_worker else ""
+        self.take(run)
+        return run.worker
 
     def take(self, run: TaskRun) -> None:
         """The task run holds its slot from now on."""
         demand = run.demand
-        take(demand.needs, run.execution)
+        take(demand.needs)
         self.dirty.update(demand.limits)
         if demand.needs_worker:
             self._capacity.workers.occupy(run.worker)
@@ -154,15 +170,13 @@ class Admission:
     def release(self, run: TaskRun) -> None:
         """The task run's slot is free again."""
         demand = run.demand
-        release(demand.needs, run.execution)
-        self._freed.update(demand.limits)
+        release(demand.needs)
         self.dirty.update(demand.limits)
         if demand.needs_worker:
             self._capacity.workers.vacate(run.worker)
 
     def reconsider(self, limit: Limit) -> None:
         """The limit may have more to give, or less."""
-        self._freed[limit] = None
         self.dirty[limit] = None
 
     def resized(self, limit: Limit) -> None:
@@ -180,43 +194,47 @@ class Admission:
         tops = self._listed_tops()
         passed: list[tuple[Demand, Limit]] = []
         while tops:
-            place, _, watchers = heapq.heappop(tops)
+            place, watchers = heapq.heappop(tops)
             heap, order = watchers.heap, place[-1]
             if not heap or heap[0] != order or not watchers.has_room():
                 continue
             demand = watchers.execution.by_order[order].demand
             # places only get worse while tasks are admitted: to look again at the best is enough
             if self._executions > 1 and self._place(demand) != place:
-                self._list_top(tops, watchers)
+                self._list_first(tops, watchers)
                 continue
             heapq.heappop(heap)
             demand.watching = None
             if heap:
-                self._list_top(tops, watchers)
+                self._list_first(tops, watchers)
             blocker = self._blocker(demand)
-            if blocker is not None:
+            if blocker is None:
+                yield demand.execution.by_order[order]
+                if demand.head() is None:
+                    continue
+                blocker = self._blocker(demand)
+            if blocker is None:
+                self._look_at(demand)
+                self._list_first(tops, demand.execution.fresh)
+            else:
                 self._keep_turn(demand)
                 passed.append((demand, blocker))
-                continue
-            if demand.seen_given is not None:
-                self.unreserve(demand)
-            yield demand.execution.by_order[demand.queue[0]]
-            if demand.queued:
-                self._list_top(tops, self._fresh.watched[demand.execution])
+        self._fresh.clear()
         for demand, blocker in passed:
             self._watch_blocker(demand, blocker)
-        self._freed = {self._fresh: None}
 
     def _listed_tops(self) -> list[_Top]:
-        """The first of all watchers of what was freed."""
+        """What is fresh, and the first of all watchers of what was freed."""
         tops: list[_Top] = []
-        for limit in self._freed:
+        for execution in self._fresh:
+            self._list_first(tops, execution.fresh)
+        for limit in self.dirty:
             if limit.free > 0:
                 if limit.parked:
                     self._list_parked(tops, limit)
                 for watchers in limit.watched.values():
                     if watchers.heap:
-                        self._list_top(tops, watchers)
+                        self._list_first(tops, watchers)
         return tops
 
     def _list_parked(self, tops: list[_Top], limit: Limit) -> None:
@@ -228,18 +246,17 @@ class Admission:
                     for demand in watchers.due(most):
                         self._watch(demand, limit)
                 if watchers.heap and watchers.has_room():
-                    self._list_top(tops, watchers)
+                    self._list_first(tops, watchers)
 
-    def _list_top(self, tops: list[_Top], watchers: Watchers) -> None:
+    def _list_first(self, tops: list[_Top], watchers: Watchers) -> None:
         """List the first of the watchers under the head it is kept under; drop what is stale."""
         heap, by_order = watchers.heap, watchers.execution.by_order
         while heap:
             order = heap[0]
             demand = by_order[order].demand
-            if demand.watching is watchers and demand.queue and demand.queue[0] == order:
-                self._listed += 1
+            if demand.watching is watchers and demand.queue[0] == order:
                 place = (order,) if self._executions == 1 else self._place(demand)
-                heapq.heappush(tops, (place, self._listed, watchers))
+                heapq.heappush(tops, (place, watchers))
                 return
             heapq.heappop(heap)
 
@@ -251,17 +268,15 @@ class Admission:
 
     def _share(self, demand: Demand) -> int:
         """How much its execution holds of the scarcest site limit that it needs."""
-        execution = demand.execution
         scarcest, share = None, 0
-        for limit, _, _ in demand.needs:
+        for limit, _, _, own in demand.needs:
             if limit.is_local:
                 continue
             free = limit.max - limit.used
-            held = limit.shares.get(execution, 0)
             if scarcest is None or free < scarcest:
-                scarcest, share = free, held
+                scarcest, share = free, own.held
             elif free == scarcest:
-                share = max(share, held)
+                share = max(share, own.held)
         return share
 
     @staticmethod
@@ -270,7 +285,7 @@ class Admission:
         for gate in demand.gates:
             if gate.free <= 0:
                 return gate
-        for limit, amount, exclusive in demand.needs:
+        for limit, amount, exclusive, _ in demand.needs:
             if amount > limit.free or (exclusive and not limit.has_room(amount, exclusive)):
                 return limit
             if limit.kept_for and limit.keeper(demand, amount, exclusive=exclusive) is not None:
@@ -282,10 +297,10 @@ class Admission:
     def _keep_turn(self, demand: Demand) -> None:
         """Note that the demand was looked at in its turn in vain; reserve if too often."""
         if demand.seen_given is None:
-            demand.seen_given = [limit.given for limit, _, _ in demand.needs]
+            demand.seen_given = [limit.given for limit in demand.limits]
         elif is_passed_over(demand):
             for need in demand.needs:
-                limit, amount, exclusive = need
+                limit, amount, exclusive, _ = need
                 if limit not in demand.reserved and not limit.has_room(amount, exclusive):
                     self._reserve(demand, need)
 
@@ -295,19 +310,22 @@ class Admission:
             self.reservations += 1
             demand.reservation = self._reservation_numbers
         limit = need[0]
-        demand.reserved[limit] = limit.kept_for[demand] = need
+        demand.reserved[limit] = need
+        limit.keep_for(demand, need)
         self.dirty[limit] = None
         self.touched[demand] = None
 
     def unreserve(self, demand: Demand) -> None:
         """Give up what is reserved for the demand; its turns count anew."""
+        if demand.seen_given is None:
+            return
         demand.seen_given = None
         if demand.watching is not None and demand.watching.room != ANY:
             self._watch(demand, demand.watching.limit)
         if not demand.reservation:
             return
         for limit in demand.reserved:
-            del limit.kept_for[demand]
+            limit.keep_no_more(demand)
             self.reconsider(limit)
         demand.reserved = {}
         demand.reservation = 0
@@ -317,7 +335,7 @@ class Admission:
     def unreserve_hopeless(self, limits: Iterable[Limit]) -> None:
         """Drop reservations of demands that could not start even if nobody held anything."""
         for limit in limits:
-            for demand in list(limit.waiting):
+            for demand in list(limit.waiting()):
                 if demand.reservation and not can_ever_start(demand):
                     self.unreserve(demand)
 
@@ -326,8 +344,14 @@ def can_ever_start(demand: Demand) -> bool:
     """Whether its gates are open and its needs are within the limits as they are."""
     return not any(gate.free <= 0 for gate in demand.gates) and all(
         limit.could_ever_fit(amount, exclusive=exclusive)
-        for limit, amount, exclusive in demand.needs
+        for limit, amount, exclusive, _ in demand.needs
     )
+
+
+def _limits_of(execution: ExecutionRun) -> Iterator[Limit]:
+    for demand in execution.demands:
+        yield from demand.gates
+        yield from demand.limits
 
 
 def _forget_watchers(limit: Limit, execution: ExecutionRun) -> None:
@@ -339,8 +363,7 @@ def is_passed_over(demand: Demand) -> bool:
     """Whether all that the demand waits for changed hands often enough since its turn came."""
     seen = demand.seen_given
     is_blocked = False
-    for i, need in enumerate(demand.needs):
-        limit, amount, exclusive = need
+    for i, (limit, amount, exclusive, _) in enumerate(demand.needs):
         if not limit.has_room(amount, exclusive):
             if seen is None or limit.given - seen[i] < _turns(limit, amount, exclusive=exclusive):
                 return False
@@ -351,4 +374,4 @@ def is_passed_over(demand: Demand) -> bool:
 def _turns(limit: Limit, amount: int, *, exclusive: bool) -> int:
     """How much of the limit has to be given out to others before it is kept for such a need."""
     units = max(1, limit.max if exclusive else amount)
-    return -(-TURNOVERS * limit.max**3 // units**2)
+    return -(-TURNOVERS * limit.max * limit.max * limit.max // (units * units))

@@ -6,7 +6,7 @@ live attempts hold and can be counted again from them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from executions.scheduling.model import WORKERS, LimitKey
@@ -19,35 +19,58 @@ OPEN: Final = 1 << 60
 """The size of what limits nothing: an open gate."""
 
 
-Need = tuple["Limit", int, bool]
-"""(limit, amount, exclusive): what one attempt takes of one limit. A plain tuple, since needs are
-unpacked at every look, which takes a named one twice as long."""
+class Share:
+    """How many attempts of one execution hold one limit."""
+
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        """None."""
+        self.held = 0
+
+
+Need = tuple["Limit", int, bool, Share]
+"""(limit, amount, exclusive, share): what one attempt takes of one limit, at least one unit. A
+plain tuple, since needs are unpacked at every look, which takes a named one twice as long."""
+
+
+class Line:
+    """The demands that wait and need the same of one limit."""
+
+    __slots__ = ("amount", "exclusive", "is_short", "key", "waiting")
+
+    def __init__(self, limit: Limit, amount: int, *, exclusive: bool) -> None:
+        """Nobody waits."""
+        self.key = limit.key
+        self.amount = amount
+        self.exclusive = exclusive
+        self.is_short = not limit.has_room(amount, exclusive)
+        """Whether the limit has no room for that, as was seen last."""
+        self.waiting: dict[Demand, None] = {}
 
 
 class Limit:
     """One thing that tasks hold units of. `max` 0 is closed.
 
-    `free` is what may be shared out now. `holds` counts the attempts that hold it, `alone` those
-    of them that hold it exclusively (never more than one). `kept_for` are the demands it is
-    reserved for; `given` are the units ever given out. `max`, `used` and `alone` change here only.
+    `free` is what may be shared out now: nothing while one attempt holds it alone. `kept_for`
+    are the demands it is reserved for; `given` are the units ever given out. `max`, `free` and
+    `is_alone` change here only.
     """
 
     __slots__ = (
-        "alone",
         "free",
         "given",
-        "holds",
+        "is_alone",
+        "is_kept",
         "is_local",
         "kept_for",
         "key",
+        "lines",
         "max",
         "parked",
         "seen",
         "shares",
-        "used",
-        "waiting",
         "watched",
-        "widest",
     )
 
     def __init__(self, key: str, max_: int = 0, *, is_local: bool = False) -> None:
@@ -55,38 +78,47 @@ class Limit:
         self.key = key
         self.max = max_
         self.is_local = is_local
-        self.used = 0
-        self.holds = 0
-        self.alone = 0
+        self.is_alone = False
         self.free = max_
-        self.widest = 1
-        self.shares: dict[ExecutionRun, int] = {}
+        self.shares: dict[ExecutionRun, Share] = {}
         self.given = 0
         self.kept_for: dict[Demand, Need] = {}
-        self.waiting: dict[Demand, None] = {}
+        self.lines: dict[tuple[int, bool], Line] = {}
         self.watched: dict[ExecutionRun, Watchers] = {}
         self.parked: dict[ExecutionRun, dict[int, Watchers]] = {}
-        self.seen: object = None
+        self.is_kept = False
+        """Whether it is reserved, or was when the lines were last looked at."""
+        self.seen: int | None = None
+        """What was free when the lines were last looked at; None: look again, whatever is free."""
 
     def resize(self, max_: int) -> None:
         """There is more of it now, or less. Who holds it keeps it."""
+        if not self.is_alone:
+            self.free += max_ - self.max
         self.max = max_
-        self.recount()
+        self.seen = None
 
-    def expect(self, amount: int) -> None:
-        """Needs of that size may come: tell states of the limit apart up to there."""
-        if amount > self.widest:
-            self.widest = amount
+    @property
+    def used(self) -> int:
+        """Units held; by one that holds it alone, one."""
+        return 1 if self.is_alone else self.max - self.free
+
+    def need(self, amount: int, by: ExecutionRun, *, exclusive: bool) -> Need:
+        """What an attempt of the execution takes of it."""
+        return (self, amount, exclusive, self.shares.setdefault(by, Share()))
+
+    def line(self, amount: int, *, exclusive: bool) -> Line:
+        """Where those who need that of it wait."""
+        found = self.lines.get((amount, exclusive))
+        if found is None:
+            found = self.lines[amount, exclusive] = Line(self, amount, exclusive=exclusive)
             self.seen = None
-
-    def recount(self) -> None:
-        """Reckon what may be shared out now."""
-        self.free = 0 if self.alone else self.max - self.used
+        return found
 
     def has_room(self, amount: int, exclusive: bool) -> bool:  # noqa: FBT001 called for each look
         """Whether that fits beside what is held; exclusive means that nobody else holds it."""
         if exclusive:
-            return self.holds == 0 and self.max > 0
+            return self.free == self.max > 0
         return amount <= self.free
 
     def could_ever_fit(self, amount: int, *, exclusive: bool) -> bool:
@@ -101,7 +133,7 @@ class Limit:
         """
         kept = 0
         place = demand.reservation_place()
-        for claimant, (_, wanted, alone) in self.kept_for.items():
+        for claimant, (_, wanted, alone, _) in self.kept_for.items():
             if claimant is demand or claimant.reservation_place() > place:
                 continue
             kept += wanted
@@ -109,64 +141,87 @@ class Limit:
                 return claimant
         return None
 
-    def state(self) -> object:
-        """All that decides who fits: equal states, equal answers."""
-        free = self.free if self.free < self.widest else self.widest  # noqa: FURB136 a call costs more
-        plain = free * 2 + (self.holds == 0)
-        return (plain, self.used, self.max, *self.kept_for) if self.kept_for else plain
+    def waiting(self) -> Iterator[Demand]:
+        """All that wait and need of it."""
+        for line in self.lines.values():
+            yield from line.waiting
+
+    def look_again(self) -> dict[Demand, None]:
+        """Those for whom it has room now and had none when this was last asked, or otherwise.
+
+        While it is reserved for somebody, and when it ceases to be, all that wait.
+        """
+        self.seen = self.free
+        concerned: dict[Demand, None] = {}
+        for line in self.lines.values():
+            is_short = line.amount > self.free or (
+                line.exclusive and not self.has_room(line.amount, exclusive=True)
+            )
+            if is_short is not line.is_short:
+                line.is_short = is_short
+                concerned.update(line.waiting)
+        if self.is_kept:
+            self.is_kept = bool(self.kept_for)
+            concerned.update(dict.fromkeys(self.waiting()))
+        return concerned
+
+    def keep_for(self, demand: Demand, need: Need) -> None:
+        """Reserve it."""
+        self.kept_for[demand] = need
+        self.is_kept = True
+
+    def keep_no_more(self, demand: Demand) -> None:
+        """Drop the reservation."""
+        del self.kept_for[demand]
 
     def usage(self) -> tuple[int, int]:
         """Units used and units in all; alone means all of them."""
-        return (max(self.used, self.max) if self.alone else self.used, self.max)
+        return (max(1, self.max) if self.is_alone else self.max - self.free, self.max)
 
 
-def take(needs: Iterable[Need], by: ExecutionRun) -> None:
+def take(needs: Iterable[Need]) -> None:
     """Hold units of every limit needed for one attempt."""
-    for limit, amount, exclusive in needs:
-        limit.holds += 1
-        limit.used += amount
+    for limit, amount, exclusive, share in needs:
+        share.held += 1
         if exclusive:
-            limit.alone += 1
-            limit.recount()
+            limit.is_alone = True
+            limit.free = 0
             limit.given += limit.max
         else:
             limit.free -= amount
             limit.given += amount
-        if not limit.is_local:
-            limit.shares[by] = limit.shares.get(by, 0) + 1
 
 
-def release(needs: Iterable[Need], by: ExecutionRun) -> None:
+def release(needs: Iterable[Need]) -> None:
     """Give back what one attempt held."""
-    for limit, amount, exclusive in needs:
-        limit.holds -= 1
-        limit.used -= amount
+    for limit, amount, exclusive, share in needs:
+        share.held -= 1
         if exclusive:
-            limit.alone -= 1
-        limit.free = 0 if limit.alone else limit.max - limit.used
-        if not limit.is_local:
-            limit.shares[by] -= 1
+            limit.is_alone = False
+            limit.free = limit.max
+        else:
+            limit.free += amount
 
 
-class WorkerPool(Limit):
-    """The slots of all worker processes as one limit.
+class WorkerPool:
+    """The worker processes: who has free slots. Together they are one limit.
 
-    `max` is what is used plus what is free, so that slots of a worker that is gone, or has
+    Its `max` is what is used plus what is free, so that slots of a worker that is gone, or has
     fewer than it holds, make room for nobody.
     """
 
-    __slots__ = ("_slots", "_used")
+    __slots__ = ("_slots", "_used", "limit")
 
     def __init__(self) -> None:
         """No worker is known yet."""
-        super().__init__(WORKERS)
+        self.limit = Limit(WORKERS)
         self._slots: dict[str, int] = {}
         self._used: dict[str, int] = {}
 
     def replace(self, slots: Mapping[str, int]) -> None:
         """Take over which workers accept work, and how much each."""
         self._slots = dict(slots)
-        self.resize(self.used + self.counted_free())
+        self.limit.resize(self.limit.used + self.counted_free())
 
     def choose(self) -> str:
         """The worker with most free slots; by name among equals. Asked only where one is free."""
@@ -179,13 +234,13 @@ class WorkerPool(Limit):
         """An attempt goes to the worker; `take` has counted it."""
         used = self._used[name] = self._used.get(name, 0) + 1
         if used > self._slots.get(name, 0):
-            self.resize(self.max + 1)
+            self.limit.resize(self.limit.max + 1)
 
     def vacate(self, name: str) -> None:
         """An attempt on the worker ended; `release` has counted it."""
         used = self._used[name]
         if used > self._slots.get(name, 0):
-            self.resize(self.max - 1)
+            self.limit.resize(self.limit.max - 1)
         if used > 1:
             self._used[name] = used - 1
         else:
@@ -193,7 +248,7 @@ class WorkerPool(Limit):
 
     def usage(self) -> tuple[int, int]:
         """Slots used and slots of the workers that are there."""
-        return (self.used, sum(self._slots.values()))
+        return (self.limit.used, sum(self._slots.values()))
 
     def counted_free(self) -> int:
         """Free slots, counted worker by worker."""
@@ -206,16 +261,22 @@ class Capacity:
     def __init__(self) -> None:
         """All closed."""
         self.workers = WorkerPool()
-        self.limits: dict[str, Limit] = {WORKERS: self.workers}
+        self.limits: dict[str, Limit] = {WORKERS: self.workers.limit}
 
     def site(self, key: LimitKey) -> Limit:
         """The site's limit of that key; one it has not is closed until it is told of."""
         return self.limits.setdefault(key, Limit(key))
 
+    def usage(self) -> dict[LimitKey, tuple[int, int]]:
+        """(used, max) of every limit of the site."""
+        found = {LimitKey(key): limit.usage() for key, limit in self.limits.items()}
+        found[WORKERS] = self.workers.usage()
+        return found
+
     def replace(self, limits: Mapping[LimitKey, int]) -> Iterable[Limit]:
         """Take over all limits as they are now; answers those that changed."""
         for key, limit in list(self.limits.items()):
-            if key in limits or limit is self.workers or limit.is_local:
+            if key in limits or limit is self.workers.limit:
                 continue
             if limit.max:
                 limit.resize(0)

@@ -27,9 +27,7 @@ def check(executions: Mapping[str, ExecutionRun], capacity: Capacity, life: Life
 
 
 def _check_counts(execution: ExecutionRun) -> None:
-    counted = Counter(run.state for run in execution.tasks.values())
-    if counted != Counter({state: n for state, n in execution.counts.items() if n}):
-        raise InvariantBroken(f"{execution.id}: counts {execution.counts}, but {dict(counted)}")
+    counted = execution.counts()
     if execution.tasks_left != sum(counted[state] for state in OPEN_TASK_STATES):
         raise InvariantBroken(f"{execution.id}: the count of tasks left is wrong")
     if not execution.tasks_left:
@@ -91,19 +89,22 @@ def _check_usage(executions: Mapping[str, ExecutionRun], capacity: Capacity) -> 
     for limit in limits:
         _check_limit(limit, held.get(limit, []))
     workers = capacity.workers
-    if workers.max - workers.used != workers.counted_free():
-        raise InvariantBroken(
-            f"{workers.max - workers.used} free slots, but {workers.counted_free()}"
-        )
+    free = workers.limit.max - workers.limit.used
+    if free != workers.counted_free():
+        raise InvariantBroken(f"{free} free slots, but {workers.counted_free()}")
 
 
 def _check_limit(limit: Limit, held: list[tuple[ExecutionRun, Need]]) -> None:
-    used = sum(amount for _, (_, amount, _) in held)
-    alone = sum(exclusive for _, (_, _, exclusive) in held)
-    if (limit.used, limit.holds, limit.alone) != (used, len(held), alone):
-        raise InvariantBroken(f"{limit.key}: {limit.used} used by {limit.holds}, counted {used}")
+    used = sum(amount for _, (_, amount, _, _) in held)
+    alone = sum(exclusive for _, (_, _, exclusive, _) in held)
+    free = 0 if alone else limit.max - used
+    if (limit.used, limit.is_alone, limit.free) != (used, alone, free):
+        raise InvariantBroken(f"{limit.key}: {limit.used} used, counted {used} and {free} free")
+    for line in limit.lines.values():
+        if line.is_short == limit.has_room(line.amount, line.exclusive):
+            raise InvariantBroken(f"{limit.key}: whether {line.amount} fit was not seen")
     if alone and len(held) > 1:
         raise InvariantBroken(f"{limit.key}: held alone and by {len(held)} at once")
-    shares = Counter({execution: share for execution, share in limit.shares.items() if share})
-    if not limit.is_local and shares != Counter(execution for execution, _ in held):
+    shares = Counter({by: share.held for by, share in limit.shares.items() if share.held})
+    if shares != Counter(execution for execution, _ in held):
         raise InvariantBroken(f"{limit.key}: the executions' shares are counted wrong")

@@ -104,6 +104,16 @@ class Wish(NamedTuple):
 
 QUEUED: Final = Wish(TaskState.QUEUED)
 DISPATCHED: Final = Wish(TaskState.DISPATCHED, attempt_state=AttemptState.DISPATCHED)
+DONE: Final = TaskState.COMPLETED
+ENDED_WELL: Final = AttemptState.COMPLETED
+BLOCKED: Final = TaskState.BLOCKED
+"""Asked for at every turn: as members of their enumerations they are found far slower."""
+
+
+def completed(started_at: float, finished_at: float) -> Wish:
+    """An attempt ended well then."""
+    times = (started_at, finished_at)
+    return make(Wish, (DONE, ENDED_WELL, *times, None, "", "", None, None, None, False))
 
 
 class Lifecycle:
@@ -123,7 +133,6 @@ class Lifecycle:
         self.open_tasks = 0
         self._timer_numbers = 0
         self._jitter = jitter
-        self._wishes: dict[TaskRun, Wish] = {}
         self._wished: deque[TaskRun] = deque()
         self._story: deque[Any] = deque(maxlen=STORY_LINES * STORY_WIDTH)
         """Lines one after another, not as tuples: those would wait for the garbage collector."""
@@ -132,22 +141,23 @@ class Lifecycle:
 
     def wish(self, run: TaskRun, wish: Wish) -> None:
         """The task run shall have that state."""
-        known = self._wishes.get(run)
-        if known is None:
-            self._wishes[run] = wish
+        if run.wish is None:
+            run.wish = wish
             self._wished.append(run)
-        elif known != wish:
+        elif run.wish != wish:
             raise InvariantBroken(
-                f"two wishes for {run.execution.id} {run.id}: {known} and {wish}",
+                f"two wishes for {run.execution.id} {run.id}: {run.wish} and {wish}",
                 self.story(run.execution.id, run.id),
             )
 
     def apply(self) -> None:
         """Let all wishes come true, and what follows from them."""
-        left = WISHES_A_TASK * (self.open_tasks + 1)
-        while self._wished:
-            run = self._wished.popleft()
-            self._apply_one(run, self._wishes.pop(run))
+        wished, left = self._wished, WISHES_A_TASK * (self.open_tasks + 1)
+        while wished:
+            run = wished.popleft()
+            wish, run.wish = run.wish, None
+            assert wish is not None
+            self._apply_one(run, wish)
             left -= 1
             if left < 0:
                 raise InvariantBroken(
@@ -159,42 +169,43 @@ class Lifecycle:
         self._apply_one(run, DISPATCHED)
 
     def _apply_one(self, run: TaskRun, wish: Wish) -> None:
-        start, finish, attempt_state = run.state, wish.finish, wish.attempt_state
+        start = run.state
+        finish, ended, began_at, ended_at, reason, error, cause, not_before, _, _, _ = wish
         change = TRANSITIONS.get((start, finish))
         if change is None:
             raise InvariantBroken(
                 f"{run.execution.id} {run.id} cannot go from {start} to {finish}",
                 self.story(run.execution.id, run.id),
             )
-        execution = run.execution
-        self._story.extend((self.now, execution.id, run.id, start, finish, self.why))
-        counts = execution.counts
-        counts[start] -= 1
-        counts[finish] = counts.get(finish, 0) + 1
+        execution, id_, now, number = run.execution.id, run.id, self.now, run.attempts
+        self._story.extend((now, execution, id_, start, finish, self.why))
         run.state = finish
-        attempt = run.attempts
         change(self, run, wish)
-        run.since = self.now
+        run.since = now
+        if ended is None:
+            number = 0
+        elif run.attempts > number:
+            number = run.attempts
         self.transitions.append(
             make(
                 Transition,
                 (
-                    execution.id,
-                    run.id,
+                    execution,
+                    id_,
                     start,
                     finish,
-                    self.now,
-                    0 if attempt_state is None else max(attempt, run.attempts),
-                    attempt_state,
-                    wish.started_at,
-                    wish.finished_at,
-                    wish.reason,
-                    wish.error,
-                    wish.cause,
+                    now,
+                    number,
+                    ended,
+                    began_at,
+                    ended_at,
+                    reason,
+                    error,
+                    cause,
                     run.attempts,
                     run.failures,
                     run.losses,
-                    wish.not_before,
+                    not_before,
                     run.waits if start in WAITING_STATES else None,
                 ),
             )
@@ -211,7 +222,8 @@ class Lifecycle:
 
     def unqueue(self, run: TaskRun, wish: Wish) -> None:
         """It leaves its demand's queue for good."""
-        self._leave_queue(run)
+        waiting.leave(run, self.now)
+        self.admission.dequeue(run)
         self.drop(run, wish)
 
     def drop(self, run: TaskRun, wish: Wish) -> None:
@@ -220,16 +232,15 @@ class Lifecycle:
 
     def take_slot(self, run: TaskRun, _wish: Wish) -> None:
         """It takes its slot; a new attempt begins."""
-        self._leave_queue(run)
+        waiting.leave(run, self.now)
         run.attempts += 1
-        run.worker = self.admission.choose_worker(run)
+        worker = self.admission.admit(run)
         run.dispatched_at = self.now
         run.started_at = None
         run.is_stopping = False
         run.execution.live[run.id] = run
-        self.admission.take(run)
-        self.instructions.append(Dispatch(run.execution.id, run.id, run.attempts, run.worker))
-        if not run.worker:
+        self.instructions.append(make(Dispatch, (run.execution.id, run.id, run.attempts, worker)))
+        if not worker:
             self.watch_time_limit(run)
 
     def start(self, run: TaskRun, wish: Wish) -> None:
@@ -242,7 +253,7 @@ class Lifecycle:
         self._leave_slot(run)
         for dependent in run.dependents:
             dependent.needs_left -= 1
-            if not dependent.needs_left and dependent.state is TaskState.BLOCKED:
+            if not dependent.needs_left and dependent.state is BLOCKED:
                 self.wish(dependent, QUEUED)
 
     def fail(self, run: TaskRun, wish: Wish) -> None:
@@ -294,10 +305,6 @@ class Lifecycle:
         self._leave_backoff(run)
         self.drop(run, wish)
 
-    def _leave_queue(self, run: TaskRun) -> None:
-        waiting.leave(run, self.now)
-        self.admission.dequeue(run)
-
     def _leave_slot(self, run: TaskRun) -> None:
         del run.execution.live[run.id]
         if run.is_stopping:
@@ -322,7 +329,7 @@ class Lifecycle:
             return
         skipped = Wish(TaskState.SKIPPED, cause=cause)
         for dependent in run.dependents:
-            if dependent.state is TaskState.BLOCKED and dependent not in self._wishes:
+            if dependent.state is TaskState.BLOCKED and dependent.wish is None:
                 self.wish(dependent, skipped)
 
     def _ended(self, run: TaskRun) -> None:
@@ -365,7 +372,7 @@ class Lifecycle:
         """All its task runs have ended."""
         if execution.state in FINAL_EXECUTION_STATES:
             return
-        outcome = policy.outcome_of(execution.counts)
+        outcome = policy.outcome_of(execution.counts())
         finish = execution.stopping_to or policy.end_of(outcome)
         none_completed = finish is ExecutionState.FAILED and not execution.error
         error = policy.NONE_COMPLETED_ERROR if none_completed else ""
@@ -384,7 +391,7 @@ class Lifecycle:
                 continue
             if run.is_live:
                 self.stop_attempt(run, cause)
-            elif run not in self._wishes:
+            elif run.wish is None:
                 self.wish(run, Wish(policy.stopped_state(run.attempts), cause=cause))
         if not execution.tasks_left:
             self.finish(execution)

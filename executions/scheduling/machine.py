@@ -18,6 +18,7 @@ from executions.scheduling.lifecycle import (
     Lifecycle,
     StoryLine,
     Wish,
+    completed,
     deadline,
 )
 from executions.scheduling.messages import (
@@ -41,6 +42,7 @@ from executions.scheduling.messages import (
     WaitChange,
     WakeAt,
     WorkersChanged,
+    make,
 )
 from executions.scheduling.model import (
     FINAL_TASK_STATES,
@@ -131,10 +133,11 @@ class Machine:
 
     def usage(self) -> Mapping[LimitKey, tuple[int, int]]:
         """(used, max) of every limit there is, the executions' own ones included."""
-        limits = list(self._capacity.limits.values())
+        usage = self._capacity.usage()
         for execution in self._executions.values():
-            limits.extend(execution.own_limits.values())
-        return {LimitKey(limit.key): limit.usage() for limit in limits}
+            for limit in execution.own_limits.values():
+                usage[LimitKey(limit.key)] = limit.usage()
+        return usage
 
     def holders(self, key: str) -> list[tuple[str, str]]:
         """(execution, task) of every live attempt that holds the limit."""
@@ -271,8 +274,8 @@ class Machine:
             life.forget(execution)
             del self._executions[execution.id]
             self._planned.pop(execution.id, None)
-        decision = Decision(
-            tuple(life.transitions), tuple(life.steps), tuple(life.instructions), waits
+        decision = make(
+            Decision, (tuple(life.transitions), tuple(life.steps), tuple(life.instructions), waits)
         )
         life.transitions, life.steps, life.instructions, life.over = [], [], [], []
         return decision
@@ -293,15 +296,7 @@ class Machine:
     def _completed(self, event: AttemptCompleted) -> None:
         run = self._live(event.execution, event.task, event.attempt)
         if run is not None:
-            self._life.wish(
-                run,
-                Wish(
-                    TaskState.COMPLETED,
-                    AttemptState.COMPLETED,
-                    event.started_at,
-                    event.finished_at,
-                ),
-            )
+            self._life.wish(run, completed(event.started_at, event.finished_at))
 
     def _failed(self, event: AttemptFailed) -> None:
         run = self._live(event.execution, event.task, event.attempt)
@@ -423,8 +418,8 @@ class Machine:
     def _workers_changed(self, event: WorkersChanged) -> None:
         workers = self._capacity.workers
         workers.replace(event.workers)
-        self._admission.resized(workers)
-        self._admission.unreserve_hopeless([workers])
+        self._admission.resized(workers.limit)
+        self._admission.unreserve_hopeless([workers.limit])
 
     def _ranks_changed(self, event: RanksChanged) -> None:
         execution = self._executions.get(event.execution)

@@ -6,9 +6,9 @@ Owns their shape and how they are made from a group and its progress. Decides no
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from executions.scheduling import graph
 from executions.scheduling.capacity import OPEN, Capacity, Limit, Need
@@ -28,11 +28,14 @@ from executions.scheduling.model import (
     local_key,
 )
 from executions.scheduling.urgency import urgencies
+from executions.scheduling.watchers import ANY, Watchers
 
 if TYPE_CHECKING:
-    from executions.scheduling.watchers import Watchers
+    from executions.scheduling.lifecycle import Wish
 
 NOTHING: Mapping[str, float] = {}
+QUEUED: Final = TaskState.QUEUED
+"""Asked for at every turn: as a member of its enumeration it is found far slower."""
 
 
 class TaskRun:
@@ -60,6 +63,7 @@ class TaskRun:
         "state",
         "task",
         "waits",
+        "wish",
         "worker",
     )
 
@@ -78,6 +82,8 @@ class TaskRun:
         self.needs_left = 0
         """How many dependencies are not completed."""
         self.state = TaskState.BLOCKED
+        self.wish: Wish | None = None
+        """What it is to become in this decision."""
         self.since = 0.0
         self.attempts = 0
         self.failures = 0
@@ -126,12 +132,12 @@ class Demand:
     """
 
     __slots__ = (
-        "area",
         "execution",
         "gates",
         "keys",
         "keys_since",
         "limits",
+        "lines",
         "needs",
         "needs_worker",
         "number",
@@ -156,7 +162,10 @@ class Demand:
         self.number = number
         self.gates = gates
         self.needs = needs
-        self.limits: dict[Limit, None] = dict.fromkeys(limit for limit, _, _ in needs)
+        self.limits: dict[Limit, None] = dict.fromkeys(limit for limit, *_ in needs)
+        self.lines = [
+            limit.line(amount, exclusive=exclusive) for limit, amount, exclusive, _ in needs
+        ]
         self.needs_worker = False
         self.queue: list[int] = []
         self.queued = 0
@@ -169,7 +178,6 @@ class Demand:
         self.keys: tuple[str, ...] = ()
         self.keys_since = 0.0
         self.reserved_for = ""
-        self.area = 0.0
         self.totals: defaultdict[str, float] = defaultdict(float)
         """Seconds waited since the demand is there, by LimitKey or Hold."""
         self.snapshot: Mapping[str, float] | None = None
@@ -182,7 +190,7 @@ class Demand:
         queue, by_order = self.queue, self.execution.by_order
         while queue:
             run = by_order[queue[0]]
-            if run.state is TaskState.QUEUED:
+            if run.state is QUEUED:
                 return run
             heapq.heappop(queue)
         return None
@@ -223,7 +231,6 @@ class ExecutionRun:
         self.urgencies: Mapping[str, float] = NOTHING
         self.demands: list[Demand] = []
         self.live: dict[str, TaskRun] = {}
-        self.counts: dict[TaskState, int] = {}
         self.tasks_left = 0
         """How many task runs have not ended."""
         self.critical_left = 0
@@ -232,11 +239,20 @@ class ExecutionRun:
         self.critical_phase = Limit(Hold.CRITICAL_PHASE, OPEN, is_local=True)
         self.plan_holds: list[PlanHold] = []
         """Those that are not over."""
+        self.fresh = Watchers(Limit("fresh", OPEN, is_local=True), self, ANY)
+        """Demands to be looked at, whatever is freed."""
         self.own_limits: dict[str, Limit] = {}
         self.alone_s: dict[str, float] = dict(progress.alone)
-        self.waited_s: defaultdict[str, float] = defaultdict(float, progress.waited)
+        self.waited_s: defaultdict[tuple[str, ...], float] = defaultdict(float)
+        """Task-seconds by all that was waited for at once."""
+        for key, seconds in progress.waited.items():
+            self.waited_s[key,] = seconds
         self.alone_now: dict[str, tuple[int, float]] = {}
         """By key: how many demands wait for it alone, and since when any does."""
+
+    def counts(self) -> Counter[TaskState]:
+        """How many task runs stand where."""
+        return Counter(run.state for run in self.tasks.values())
 
     def own_limit(self, what: str, max_: int) -> Limit:
         """A limit that holds within this execution only."""
@@ -287,7 +303,6 @@ def open_execution(
 
 def _count(execution: ExecutionRun, run: TaskRun) -> None:
     is_open = run.state in OPEN_TASK_STATES
-    execution.counts[run.state] = execution.counts.get(run.state, 0) + 1
     execution.tasks_left += is_open
     if run.critical:
         execution.critical_left += is_open
@@ -332,16 +347,17 @@ def _demand(execution: ExecutionRun, number: int, run: TaskRun, capacity: Capaci
         wanted[limit_key(LimitKind.TEAM, task.team)] = (1, False)
     if task.task_type is not None:
         wanted[limit_key(LimitKind.TASK_TYPE, task.task_type)] = (1, False)
-    needs: list[Need] = []
+    asked: list[tuple[Limit, int, bool]] = []
     for key, (amount, exclusive) in wanted.items():
-        needs.append((capacity.site(key), amount, exclusive))
+        asked.append((capacity.site(key), amount, exclusive))
         if key in group.limits:
-            needs.append((execution.own_limit(key, group.limits[key]), amount, exclusive))
-    needs.append((execution.own_limit("max_concurrency", group.max_concurrency), 1, False))
+            asked.append((execution.own_limit(key, group.limits[key]), amount, exclusive))
+    asked.append((execution.own_limit("max_concurrency", group.max_concurrency), 1, False))
     if task.needs_worker:
-        needs.append((capacity.workers, 1, False))
-    for limit, amount, _ in needs:
-        limit.expect(amount)
+        asked.append((capacity.workers.limit, 1, False))
+    needs = [
+        limit.need(amount, execution, exclusive=exclusive) for limit, amount, exclusive in asked
+    ]
     gates = [execution.paused]
     if not run.critical and group.critical_first:
         gates.append(execution.critical_phase)

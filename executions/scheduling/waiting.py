@@ -34,11 +34,13 @@ def leave(run: TaskRun, now: float) -> None:
         _advance(demand, now)
     entered = run.entered
     if demand.snapshot is not entered:
-        waits = dict(run.waits)
-        for key, total in demand.totals.items():
-            seconds = total - entered.get(key, 0.0)
-            if seconds > 0:
-                waits[key] = waits.get(key, 0.0) + seconds
+        waits = {
+            key: seconds
+            for key, total in demand.totals.items()
+            if (seconds := total - entered.get(key, 0.0)) > 0
+        }
+        for key, seconds in run.waits.items():
+            waits[key] = waits.get(key, 0.0) + seconds
         run.waits = waits
     run.entered = NOTHING
 
@@ -47,7 +49,7 @@ def back_off(run: TaskRun, seconds: float) -> None:
     """The task run waited so long for its next attempt to be due."""
     waits = run.waits = dict(run.waits)
     _add(waits, Hold.BACKOFF, seconds)
-    _add(run.execution.waited_s, Hold.BACKOFF, seconds)
+    run.execution.waited_s[Hold.BACKOFF,] += seconds
 
 
 def owe(run: TaskRun, keys: tuple[str, ...], seconds: float) -> None:
@@ -58,25 +60,25 @@ def owe(run: TaskRun, keys: tuple[str, ...], seconds: float) -> None:
 
 def owe_in_all(execution: ExecutionRun, keys: tuple[str, ...], seconds: float) -> None:
     """Book the same in the execution's totals."""
-    for key in keys:
-        _add(execution.waited_s, key, seconds)
+    execution.waited_s[keys] += seconds
 
 
 def settle(admission: Admission, now: float) -> tuple[WaitChange, ...]:
     """Find what every demand that may be concerned waits for now; answer what changed."""
-    changes = []
     concerned = _concerned_by_limits(admission)
+    is_any_reserved = admission.reservations > 0
+    changes = []
     for demand in admission.touched:
         if demand in concerned:
             continue
-        if demand.keys and demand.queued and not admission.reservations:
+        if demand.keys and demand.queued and not is_any_reserved:
             if demand.queued != demand.queued_told:
                 demand.queued_told = demand.queued
                 changes.append(wait_change(demand))
         elif demand.keys or demand.queued:
             concerned[demand] = None
     for demand in concerned:
-        keys, reserved_for = reasons(demand)
+        keys, reserved_for = reasons(demand) if is_any_reserved else (shortages(demand), "")
         if keys != demand.keys:
             _change_keys(demand, keys, now)
         elif demand.queued == demand.queued_told and reserved_for == demand.reserved_for:
@@ -84,7 +86,8 @@ def settle(admission: Admission, now: float) -> tuple[WaitChange, ...]:
         demand.reserved_for = reserved_for
         demand.queued_told = demand.queued
         changes.append(wait_change(demand))
-    admission.dirty, admission.touched = {}, {}
+    admission.dirty.clear()
+    admission.touched.clear()
     return tuple(changes)
 
 
@@ -92,14 +95,12 @@ def _concerned_by_limits(admission: Admission) -> dict[Demand, None]:
     """Demands that wait for a limit, or for a reservation of it, which is not as it was."""
     concerned: dict[Demand, None] = {}
     for limit in admission.dirty:
-        state = limit.state()
-        if state != limit.seen:
-            limit.seen = state
-            concerned.update(limit.waiting)
+        if limit.free != limit.seen or limit.is_kept:
+            concerned.update(limit.look_again())
     if admission.reservations:
         for demand in list(admission.touched):
             for limit in demand.reserved:
-                concerned.update(limit.waiting)
+                concerned.update(dict.fromkeys(limit.waiting()))
     return concerned
 
 
@@ -118,29 +119,32 @@ def wait_change(demand: Demand) -> WaitChange:
     )
 
 
-def reasons(demand: Demand) -> tuple[tuple[str, ...], str]:
-    """All that the demand's tasks wait for, and the task a reservation in their way is for.
+def shortages(demand: Demand) -> tuple[str, ...]:
+    """The limits that have no room for the demand's tasks.
 
     A hold comes before all limits: while it lasts, room would not help.
     """
     if not demand.queued:
-        return (), ""
+        return ()
     for gate in demand.gates:
         if gate.free <= 0:
-            return (gate.key,), ""
-    keys: list[str] = []
+            return (gate.key,)
+    return tuple([line.key for line in demand.lines if line.is_short])
+
+
+def reasons(demand: Demand) -> tuple[tuple[str, ...], str]:
+    """All that the demand's tasks wait for, and the task a reservation in their way is for."""
+    keys = shortages(demand)
+    if not demand.queued or any(gate.free <= 0 for gate in demand.gates):
+        return keys, ""
     reserved_for = ""
-    for limit, amount, exclusive in demand.needs:
-        if amount > limit.free or (exclusive and not limit.has_room(amount, exclusive)):
-            keys.append(limit.key)
-        elif limit.kept_for:
+    for limit, amount, exclusive, _ in demand.needs:
+        if limit.kept_for and limit.has_room(amount, exclusive):
             keeper = limit.keeper(demand, amount, exclusive=exclusive)
             head = keeper.head() if keeper is not None else None
             if head is not None:
                 reserved_for = head.id
-    if reserved_for:
-        keys.append(Hold.RESERVED)
-    return tuple(keys), reserved_for
+    return ((*keys, Hold.RESERVED) if reserved_for else keys), reserved_for
 
 
 def totals(execution: ExecutionRun, now: float) -> tuple[dict[str, float], dict[str, float]]:
@@ -148,11 +152,13 @@ def totals(execution: ExecutionRun, now: float) -> tuple[dict[str, float], dict[
     alone = dict(execution.alone_s)
     for key, (_, since) in execution.alone_now.items():
         _add(alone, key, now - since)
-    waited = dict(execution.waited_s)
+    waited: dict[str, float] = {}
     for demand in execution.demands:
-        area = demand.area + demand.queued * (now - demand.totals_at)
         for key in demand.keys:
-            _add(waited, key, area)
+            _add(waited, key, demand.queued * (now - demand.totals_at))
+    for keys, seconds in execution.waited_s.items():
+        for key in keys:
+            _add(waited, key, seconds)
     return alone, waited
 
 
@@ -176,36 +182,30 @@ def _totals_at(demand: Demand, now: float) -> Mapping[str, float]:
 
 
 def _advance(demand: Demand, now: float) -> None:
-    """Bring the demand's sums up to `now`, before its keys or the count of its tasks change."""
-    elapsed = now - demand.totals_at
-    if elapsed > 0:
-        demand.totals_at = now
-        if keys := demand.keys:
-            demand.area += demand.queued * elapsed
-            demand.snapshot = None
-            totals = demand.totals
-            elapsed /= len(keys)
-            for key in keys:
-                totals[key] += elapsed
+    """Bring the demand's sums up to a later `now`, before its keys or its queue change."""
+    if keys := demand.keys:
+        elapsed = now - demand.totals_at
+        demand.execution.waited_s[keys] += demand.queued * elapsed
+        demand.snapshot = None
+        totals = demand.totals
+        elapsed /= len(keys)
+        for key in keys:
+            totals[key] += elapsed
+    demand.totals_at = now
 
 
 def _change_keys(demand: Demand, keys: tuple[str, ...], now: float) -> None:
-    """From now on the demand waits for something else. Most of the cost of a decision is here."""
+    """From now on the demand waits for something else. Much of the cost of a decision is here."""
+    if demand.totals_at < now:
+        _advance(demand, now)
     execution, before = demand.execution, demand.keys
-    _advance(demand, now)
-    if before and demand.area:
-        area, waited_s = demand.area, execution.waited_s
-        demand.area = 0.0
-        for key in before:
-            waited_s[key] += area
-    if len(before) == 1:
-        _end_alone(execution, before[0], now)
-    if len(keys) == 1:
-        key = keys[0]
-        count, since = execution.alone_now.get(key, (0, now))
-        execution.alone_now[key] = (count + 1, since)
     if not before:
         _join_waiting(demand)
+    elif len(before) == 1:
+        _end_alone(execution, before[0], now)
+    if len(keys) == 1:
+        count, since = execution.alone_now.get(keys[0], (0, now))
+        execution.alone_now[keys[0]] = (count + 1, since)
     elif not keys:
         _leave_waiting(demand)
     demand.keys = keys
@@ -213,17 +213,17 @@ def _change_keys(demand: Demand, keys: tuple[str, ...], now: float) -> None:
 
 
 def _join_waiting(demand: Demand) -> None:
-    for limit in demand.limits:
-        limit.waiting[demand] = None
+    for line in demand.lines:
+        line.waiting[demand] = None
     for gate in demand.gates:
-        gate.waiting[demand] = None
+        gate.line(1, exclusive=False).waiting[demand] = None
 
 
 def _leave_waiting(demand: Demand) -> None:
-    for limit in demand.limits:
-        del limit.waiting[demand]
+    for line in demand.lines:
+        del line.waiting[demand]
     for gate in demand.gates:
-        del gate.waiting[demand]
+        del gate.line(1, exclusive=False).waiting[demand]
 
 
 def _end_alone(execution: ExecutionRun, key: str, now: float) -> None:

@@ -44,7 +44,7 @@ class Watchers:
         """Whether the limit has as much to give as they wait for."""
         if self.room:
             return self.limit.free >= self.room
-        return self.limit.holds == 0 and self.limit.max > 0
+        return self.limit.has_room(self.room, exclusive=True)
 
     def park(self, demand: Demand, due: int) -> None:
         """Take the demand in; look at it, room or not, when so much was given out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from executions.scheduling import admission, graph
+from executions.scheduling import admission, capacity, graph
 from executions.scheduling.admission import Admission
 from executions.scheduling.capacity import Limit
 from executions.scheduling.lifecycle import Lifecycle
@@ -39,6 +39,11 @@ def only_units_count(self, amount, exclusive):
     return amount <= self.max - self.used
 
 
+def shared(change):
+    """Take or release as if nothing were needed alone."""
+    return lambda needs: change([(limit, n, False, share) for limit, n, _, share in needs])
+
+
 def any_attempt(self, execution, task, _attempt):
     return self._executions[execution].live.get(task) if execution in self._executions else None
 
@@ -57,7 +62,10 @@ MUTATIONS = {
         test_admission.test_higher_priority_goes_first_and_is_inherited,
     ),
     "alone keeps others out": (
-        [(Limit, "recount", lambda self: setattr(self, "free", self.max - self.used))],
+        [
+            (admission, "take", shared(capacity.take)),
+            (admission, "release", shared(capacity.release)),
+        ],
         test_admission.test_exclusive_means_alone,
     ),
     "alone waits for others": (
