@@ -205,8 +205,9 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_timeout": 10,
-    "socket_connect_timeout": 5,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 3,
+    "health_check_interval": 5,  # one whose Redis fell silent connects anew after so long, or twice
     "global_keyprefix": f"{PEXEC_PREFIX}:celery:",
 }
 

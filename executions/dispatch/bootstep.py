@@ -9,9 +9,12 @@ import threading
 from typing import Any
 
 import click
+import structlog
 from celery import Celery, bootsteps
 
 from executions.dispatch import lanes
+
+log = structlog.get_logger(__name__)
 
 JOIN_S = 20.0
 
@@ -39,6 +42,9 @@ class DispatcherStep(bootsteps.StartStopStep):
         self._dispatcher.stop()
         self._thread.join(JOIN_S)
 
+    terminate = stop
+    """A cold shutdown too: Celery's own step would do nothing."""
+
 
 class LanesStep(bootsteps.StartStopStep):
     """Makes this worker take assignments."""
@@ -62,9 +68,27 @@ class LanesStep(bootsteps.StartStopStep):
         self._worker.start()
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002
-        """Drain."""
-        self._worker.drain()
+        """Drain, in a thread: told again, Celery raises in this one, which must only hasten it."""
+        drained = threading.Event()  # an interrupted `join` takes a thread that runs for ended
+        threading.Thread(target=self._drain, args=(drained,), name="drain").start()
+        try:
+            drained.wait()
+        except Exception as error:  # noqa: BLE001 (a pool of threads cannot kill what it runs)
+            log.warning("told again to end; handing back at once", error=repr(error))
+            self._worker.hurry()
+            drained.wait()
         lanes.serving = None
+
+    def _drain(self, drained: threading.Event) -> None:
+        try:
+            self._worker.drain()
+        finally:
+            drained.set()
+
+    def terminate(self, parent: Any) -> None:
+        """Hand everything back at once."""
+        self._worker.hurry()
+        self.stop(parent)
 
 
 def install(app: Celery) -> None:

@@ -6,6 +6,7 @@ is in the database.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -22,7 +23,10 @@ LIST_TTL_S = 3600
 HEARTBEAT_TTL_S = 60
 OUTPUT_TTL_S = 900
 OUTPUT_LIMIT_BYTES = 65536
-SOCKET_TIMEOUT_S = 10.0
+SOCKET_TIMEOUT_S = 5.0
+HINT_TIMEOUT_S = 1.0
+"""What may go unsaid waits no longer: whoever says it has better things to do."""
+CONNECT_TIMEOUT_S = 3.0
 
 BusDownError = redis.RedisError
 """Redis does not answer; what was to be said must be said again."""
@@ -34,17 +38,16 @@ class Bus:
     """One client of the bus. Safe to share between threads."""
 
     def __init__(self, url: str, prefix: str) -> None:
-        self._redis: Any = redis.Redis.from_url(
-            url,
-            protocol=2,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            socket_connect_timeout=5.0,
-            retry=Retry(NoBackoff(), 1),
-        )
+        self._redis = _client(url, SOCKET_TIMEOUT_S, CONNECT_TIMEOUT_S)
+        self._hints = _client(url, HINT_TIMEOUT_S, HINT_TIMEOUT_S)
         self._prefix = prefix
 
     def _key(self, *parts: object) -> str:
         return ":".join((self._prefix, *map(str, parts)))
+
+    def _hint(self, key: str, raw: str) -> None:
+        with contextlib.suppress(BusDownError):
+            self._hints.rpush(key, raw)
 
     def ping(self) -> None:
         """Raise BusDownError where Redis does not answer."""
@@ -54,10 +57,7 @@ class Bus:
 
     def wake(self) -> None:
         """Tell the dispatcher to look into the database now; if that fails, it looks later."""
-        try:
-            self._redis.rpush(self._key("events"), '{"type":"wake"}')
-        except BusDownError:
-            return
+        self._hint(self._key("events"), '{"type":"wake"}')
 
     def report(self, message: Message) -> None:
         """Send the dispatcher what happened on a worker."""
@@ -77,6 +77,10 @@ class Bus:
                 pipe.rpush(key, json.dumps(message, separators=(",", ":")))
                 pipe.expire(key, LIST_TTL_S)
             pipe.execute()
+
+    def wake_worker(self, worker: str) -> None:
+        """End a worker's wait for its next message."""
+        self._hint(self._key("inbox", worker), "{}")
 
     def inbox_take(self, worker: str, timeout_s: float) -> list[Message]:
         """All messages for this worker, or after `timeout_s` none."""
@@ -134,6 +138,17 @@ class Bus:
             start += len(data) - OUTPUT_LIMIT_BYTES
             del data[:-OUTPUT_LIMIT_BYTES]
         return start, bytes(data)
+
+
+def _client(url: str, timeout_s: float, connect_timeout_s: float) -> Any:
+    """One try more where a connection is gone (Redis was restarted), none where it is silent."""
+    return redis.Redis.from_url(
+        url,
+        protocol=2,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=connect_timeout_s,
+        retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
+    )
 
 
 @cache

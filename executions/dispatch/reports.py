@@ -12,6 +12,7 @@ from executions.dispatch.timing import REPEAT_AFTER_S
 GATHER_S = 0.005
 """How long a start waits for company: a task over before that is told once, not twice."""
 PAUSE_S = 0.5
+JOIN_S = 6.0
 ERROR_LIMIT = 4000
 LINE_LIMIT = 200
 """Characters of an error and of a line of progress: secrets are masked before these are cut."""
@@ -65,12 +66,16 @@ class Reporter:
         with self._lock:
             return self._lock.wait_for(lambda: not self._unconfirmed, timeout_s)
 
-    def close(self) -> None:
-        """Send what is left once, and end the thread."""
+    def finish(self) -> None:
+        """Send what is left once and end the thread, soon."""
         with self._lock:
             self._closing = True
             self._lock.notify_all()
-        self._thread.join(2 * PAUSE_S + 10)
+
+    def close(self) -> None:
+        """Finish, and wait for that."""
+        self.finish()
+        self._thread.join(JOIN_S)
 
     def _run(self) -> None:
         while True:

@@ -6,7 +6,6 @@ what it runs, so that the permits can be used by others.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import queue
@@ -92,6 +91,7 @@ class LaneWorker:
         self._lanes_asked: list[float] = []
         self._confirmed_at = time.monotonic()
         self._is_draining = False
+        self._is_hurried = False
         self._closed = threading.Event()
         self._threads = [
             threading.Thread(
@@ -126,12 +126,13 @@ class LaneWorker:
             self._is_draining = True
         self._row_update(slots=0)
         self._bus.wake()
-        self._wait_empty(patience_s)
         with self._lock:
+            self._lock.wait_for(lambda: self._is_hurried or not self._held, patience_s)
             for held in self._held.values():
                 self._stop_held(held, "returned")
-        self._wait_empty(STOP_S)
+            self._lock.wait_for(lambda: not self._held, STOP_S)
         self._reporter.flush(CONFIRM_S)
+        self._reporter.finish()
         self._close_threads()
         self._reporter.close()
         self._runners.stop()
@@ -140,6 +141,12 @@ class LaneWorker:
         self._row_update(gone_at=Now())
         self._bus.wake()
         connection.close()
+
+    def hurry(self) -> None:
+        """Let a drain, under way or to come, hand everything back without waiting."""
+        with self._lock:
+            self._is_hurried = True
+            self._lock.notify_all()
 
     def _steadily(self, run: Callable[[], None]) -> None:
         """Run until the worker is closed, whatever goes wrong: it would live on deaf or silent."""
@@ -154,10 +161,12 @@ class LaneWorker:
 
     def _close_threads(self) -> None:
         self._closed.set()
-        with contextlib.suppress(BusDownError):
-            self._bus.tell({self.incarnation: {}})  # ends the wait for the next message
+        for _ in range(self._slots):
+            self._queue.put(None)  # lanes that linger end now
+        self._bus.wake_worker(self.incarnation)
+        end = time.monotonic() + JOIN_S
         for thread in self._threads:
-            thread.join(JOIN_S)
+            thread.join(max(end - time.monotonic(), 0.0))
 
     def _row_update(self, **values: Any) -> int:
         try:
@@ -165,10 +174,6 @@ class LaneWorker:
         except DatabaseError as error:
             log.warning("worker row not written", error=str(error))
             return -1
-
-    def _wait_empty(self, timeout_s: float) -> None:
-        with self._lock:
-            self._lock.wait_for(lambda: not self._held, timeout_s)
 
     # ------------------------------------------------------------ the inbox
 
