@@ -22,7 +22,7 @@ from django.db import connection
 from rich.console import Console
 
 from executions import exports, services
-from executions.management import forecasts, watch
+from executions.management import alive, forecasts, watch
 from executions.management.given import (
     bad_input,
     changes_of,
@@ -82,6 +82,8 @@ class Command(BaseCommand):
                     help="and what was skipped without it",
                 )
 
+        living = verbs.add_parser("alive", help="whether a part works here, for health checks")
+        living.add_argument("part", choices=list(alive.PARTS))
         prune = verbs.add_parser("prune", help="remove old executions (see PEXEC_KEEP_DAYS)")
         keep = services.retention_configured()
         prune.add_argument("--days", type=float, default=keep.days, help="keep so many")
@@ -91,9 +93,21 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, verb: str, **options: Any) -> None:
         """Do what the subcommand says."""
+        if verb == "alive":  # asked before there are tables, and while the database is away
+            return self.do_alive(**options)
         if Execution._meta.db_table not in connection.introspection.table_names():  # noqa: SLF001 (documented)
             call_command("migrate", verbosity=0, interactive=False)
         getattr(self, "do_" + verb.replace("-", "_"))(**options)
+        return None
+
+    def do_alive(self, *, part: str, **_: Any) -> None:
+        """Exit code 1 and why, where it does not work."""
+        try:
+            alive.check(part)
+        except alive.DeadError as error:
+            self.stderr.write(str(error))
+            sys.exit(1)
+        self.stdout.write("ok")
 
     def do_simulate(self, *, spec: str, set: list[str], json: bool, **_: Any) -> None:  # noqa: A002 (options' names)
         """A schedule on a virtual clock."""
