@@ -34,18 +34,28 @@ def bad_input(message: str) -> CommandError:
 def changes_of(texts: Iterable[str]) -> dict[LimitKey, int]:
     """From `--set max_concurrency=8`, `team.dev_team=12`, `resource.db=2`, `workers=4`."""
     found: dict[LimitKey, int] = {}
+    faults = []
     for text in texts:
-        name, _, value = text.partition("=")
-        if not (value.isascii() and value.isdigit() and len(value) < 10):  # noqa: PLR2004 (fits every database)
-            raise bad_input(f"--set {text}: what follows '=' must be a whole number")
         try:
-            key = limit_at(name)
-        except BadLimitPath:
-            raise bad_input(f"--set {text}: {BadLimitPath.__doc__}") from None
-        if key in (MAX_CONCURRENCY, WORKERS) and int(value) < 1:
-            raise bad_input(f"--set {text}: must be at least 1")
-        found[key] = int(value)
+            found.update([_change_in(text)])
+        except ValueError as error:
+            faults.append(f"--set {text}: {error}")
+    if faults:
+        raise bad_input("\n".join(faults))
     return found
+
+
+def _change_in(text: str) -> tuple[LimitKey, int]:
+    name, _, value = text.partition("=")
+    try:
+        key = limit_at(name)
+    except BadLimitPath:
+        raise ValueError(BadLimitPath.__doc__) from None
+    if not (value.isascii() and value.isdigit() and len(value) < 10):  # noqa: PLR2004 (fits every database)
+        raise ValueError("what follows '=' must be a whole number")
+    if key in (MAX_CONCURRENCY, WORKERS) and int(value) < 1:
+        raise ValueError("must be at least 1")
+    return key, int(value)
 
 
 def text_of(path: str) -> bytes:

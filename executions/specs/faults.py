@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 FAULT_LIMIT = 1000
 
+Location = tuple[str | int, ...]
+"""Where a value lies in data, from the outside in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:

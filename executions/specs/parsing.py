@@ -13,11 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from executions.specs.checking import CheckPayload, SiteLimits, structure_faults, validate
-from executions.specs.faults import Fault, SpecInvalidError, place_of
-from executions.specs.reading import SPEC_BYTES, SpecFormat, read
+from executions.specs.faults import Fault, Location, SpecInvalidError, place_of
+from executions.specs.reading import SPEC_BYTES, SpecFormat, read_leniently, unfit_values
 from executions.specs.shapes import TaskGroupSpec
-
-Location = tuple[str | int, ...]
 
 WORDS = {
     "extra_forbidden": "unknown field",
@@ -28,6 +26,8 @@ WORDS = {
 }
 MENDED = "mended"
 MENDINGS = 3
+PART = 3
+"""Of a location in a task: tasks, position, field. What is wrong deeper takes the field along."""
 
 
 def parse(
@@ -37,12 +37,12 @@ def parse(
     max_bytes: int = SPEC_BYTES,
 ) -> TaskGroupSpec:
     """A spec whose shape and dependencies are sound. Raises SpecInvalidError."""
-    return parse_data(read(text, format, max_bytes))
+    return _checked(*read_leniently(text, format, max_bytes))
 
 
 def parse_data(data: Any) -> TaskGroupSpec:
     """The same from data, as a REST body brings it; it must have gone through `read` or JSON."""
-    return _checked(data, None, None)
+    return _checked(data, [])
 
 
 def load(
@@ -54,24 +54,29 @@ def load(
     max_bytes: int = SPEC_BYTES,
 ) -> TaskGroupSpec:
     """`parse` and `validate` in one: every fault of every kind at once."""
-    return _checked(read(text, format, max_bytes), site, check_payload)
+    return _checked(*read_leniently(text, format, max_bytes), site, check_payload)
 
 
 def load_data(data: Any, *, site: SiteLimits, check_payload: CheckPayload) -> TaskGroupSpec:
     """The same from data that has been read already."""
-    return _checked(data, site, check_payload)
+    return _checked(data, [], site, check_payload)
 
 
 def _checked(
-    data: Any, site: SiteLimits | None, check_payload: CheckPayload | None
+    data: Any,
+    told: Sequence[Fault],
+    site: SiteLimits | None = None,
+    check_payload: CheckPayload | None = None,
 ) -> TaskGroupSpec:
-    spec, faults = _shaped(data)
+    """The spec in the data. `told`: what is wrong with the text it was read from."""
+    spec, found, gone = _shaped(data)
+    faults = [*told, *found]
     if spec is not None:
         if site is None or check_payload is None:
             meaning = structure_faults(spec)
         else:
             meaning = validate(spec, site=site, check_payload=check_payload)
-        wrong = [fault.place for fault in faults]
+        wrong = [*(fault.place for fault in faults), *gone]
         faults += [f for f in meaning if not _is_within(f.place, wrong)]
     if faults or spec is None:
         raise SpecInvalidError(faults)
@@ -83,53 +88,62 @@ def _is_within(place: str, wrong: Sequence[str]) -> bool:
     return any(place == w or place.startswith((f"{w}.", f"{w}[")) for w in wrong if w)
 
 
-def _shaped(data: Any) -> tuple[TaskGroupSpec | None, list[Fault]]:
-    """The spec, mended where there are faults; None where it cannot be mended."""
-    faults: list[Fault] = []
+def _shaped(data: Any) -> tuple[TaskGroupSpec | None, list[Fault], list[str]]:
+    """The spec (None where it cannot be mended), its faults, and the places of what is gone.
+
+    What is gone for holding an unfit value is not missing: nothing is told of it again.
+    """
+    unfit = list(unfit_values(data))
+    gone = [place_of(value.location[:PART]) for value in unfit]
+    if isinstance(data, dict):
+        data = _without(data, [value.location for value in unfit])
+    misshapen: list[Fault] = []
+    spec = None
     for _ in range(MENDINGS):
         try:
-            return TaskGroupSpec.model_validate(data), faults
+            spec = TaskGroupSpec.model_validate(data)
+            break
         except ValidationError as error:
             found = error.errors(include_url=False, include_context=False, include_input=False)
-        if not faults:
-            faults = [Fault(place_of(e["loc"]), _words(e["type"], e["msg"])) for e in found]
+        if not misshapen:
+            misshapen = [Fault(place_of(e["loc"]), _words(e["type"], e["msg"])) for e in found]
         if not isinstance(data, dict):
-            return None, faults
-        data = _mended(data, [e["loc"] for e in found])
-    return None, faults
+            break
+        data = _made_whole(_without(data, [e["loc"] for e in found]))
+    faults = [value.fault for value in unfit]
+    faults += [fault for fault in misshapen if not _is_within(fault.place, gone)]
+    return spec, faults, gone
 
 
 def _words(kind: str, message: str) -> str:
     return WORDS.get(kind) or re.sub(r"^(Input|String|List) should", "must", message)
 
 
-def _mended(data: dict[str, Any], wrong: Sequence[Location]) -> dict[str, Any]:
-    """A copy without the wrong values; ids and names that must be there are made up."""
-    copy = {**data, "name": data.get("name", MENDED)}
-    if isinstance(copy.get("tasks"), list):
-        copy["tasks"] = [_copied(task) for task in copy["tasks"]]
-    for location in wrong:
-        _take_out(copy, location)
+def _without(data: dict[Any, Any], wrong: Sequence[Location]) -> dict[Any, Any]:
+    """A copy without the wrong values: fields of the group, fields of tasks."""
+    copy = dict(data)
     tasks = copy.get("tasks")
-    if not isinstance(tasks, list) or not tasks:
-        copy["tasks"] = tasks = [{}]
-    for position, task in enumerate(tasks):
-        task.setdefault("id", f"{MENDED}-{position}")
-    copy.setdefault("name", MENDED)
+    if isinstance(tasks, list):
+        copy["tasks"] = tasks = [dict(t) if isinstance(t, dict) else t for t in tasks]
+    for location in wrong:
+        if not location:
+            continue
+        if location[0] != "tasks" or len(location) == 1:
+            copy.pop(location[0], None)
+        elif isinstance(tasks, list) and len(location) >= PART:
+            task = tasks[int(location[1])]
+            if isinstance(task, dict):
+                task.pop(location[2], None)
     return copy
 
 
-def _copied(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {}
-    return {k: list(v) if isinstance(v, list) else v for k, v in value.items()}
-
-
-def _take_out(data: dict[str, Any], location: Location) -> None:
-    """Take the wrong value out: a field of the group, or a field (or need) of a task."""
-    if location[0] != "tasks" or len(location) == 1:
-        data.pop(str(location[0]), None)
-        return
-    task = data["tasks"][location[1]]
-    if len(location) > 2:  # noqa: PLR2004 (tasks, position, field)
-        task.pop(str(location[2]), None)
+def _made_whole(data: dict[str, Any]) -> dict[str, Any]:
+    """With names and ids made up where they must be given and are not."""
+    tasks = data.get("tasks")
+    if not isinstance(tasks, list) or not tasks:
+        tasks = [{}]
+    tasks = [
+        {"id": f"{MENDED}-{n}", **(task if isinstance(task, dict) else {})}
+        for n, task in enumerate(tasks)
+    ]
+    return {"name": MENDED, **data, "tasks": tasks}

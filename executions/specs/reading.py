@@ -10,9 +10,10 @@ import io
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from executions.specs.faults import Fault, SpecInvalidError, place_of
+from executions.specs.faults import Fault, Location, SpecInvalidError, place_of
 from executions.specs.yaml_text import YamlError, yaml_data
 
 SpecFormat = Literal["yaml", "json", "csv"]
@@ -27,15 +28,36 @@ CSV_LISTS: Final = ("depends_on", "required_resources")
 CSV_COLUMNS: Final = (*CSV_TEXTS, *CSV_NUMBERS, *CSV_LISTS, "payload", "command")
 
 
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A value that no spec may hold: what is to be told, and where the value lies in the data."""
+
+    fault: Fault
+    location: Location
+
+
 def read(text: str | bytes, format: SpecFormat | None, max_bytes: int) -> Any:  # noqa: A002 (a promised name)
-    """The data of a spec. Raises SpecInvalidError."""
-    text = _decoded(text, max_bytes)
-    readers = {"json": _json_data, "yaml": _yaml_data, "csv": _csv_data}
-    data = readers[format or _guess(text)](text)
-    faults = list(data_faults(data))
+    """The data of a text without a fault. Raises SpecInvalidError."""
+    data, faults = read_leniently(text, format, max_bytes)
+    faults += [unfit.fault for unfit in unfit_values(data)]
     if faults:
         raise SpecInvalidError(faults)
     return data
+
+
+def read_leniently(
+    text: str | bytes,
+    format: SpecFormat | None,  # noqa: A002 (a promised name)
+    max_bytes: int,
+) -> tuple[Any, list[Fault]]:
+    """The data, and what is wrong with the text though data could be read from it.
+
+    Raises SpecInvalidError where none could. The data may still hold `unfit_values`.
+    """
+    text = _decoded(text, max_bytes)
+    faults: list[Fault] = []
+    readers = {"json": _json_data, "yaml": _yaml_data, "csv": _csv_data}
+    return readers[format or _guess(text)](text, faults), faults
 
 
 def _decoded(text: str | bytes, max_bytes: int) -> str:
@@ -62,27 +84,27 @@ def _guess(text: str) -> SpecFormat:
     return "csv" if "id" in header and header <= set(CSV_COLUMNS) else "yaml"
 
 
-def _yaml_data(text: str) -> Any:
+def _yaml_data(text: str, faults: list[Fault]) -> Any:
     try:
-        return yaml_data(text, DEPTH_LIMIT)
+        data, twice = yaml_data(text, DEPTH_LIMIT)
     except YamlError as error:
         raise _broken(f"is not a YAML spec: {error}") from None
+    faults.extend(Fault("", message) for message in twice)
+    return data
 
 
-def _json_data(text: str) -> Any:
-    twice: list[Fault] = []
-
+def _json_data(text: str, faults: list[Fault]) -> Any:
     def map_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
             keys = [key for key, _ in pairs]
-            twice.extend(
+            faults.extend(
                 Fault("", f"key '{key}' is given twice") for key in found if keys.count(key) > 1
             )
         return found
 
     try:
-        data = json.loads(text, object_pairs_hook=map_of)
+        return json.loads(text, object_pairs_hook=map_of)
     except RecursionError:
         raise _broken(f"is nested deeper than {DEPTH_LIMIT}") from None
     except json.JSONDecodeError as error:
@@ -90,19 +112,16 @@ def _json_data(text: str) -> Any:
         raise _broken(f"is not JSON: {error.msg} ({where})") from None
     except ValueError as error:
         raise _broken(f"is not JSON: {error}") from None
-    if twice:
-        raise SpecInvalidError(twice)
-    return data
 
 
-def data_faults(data: Any) -> Iterable[Fault]:
+def unfit_values(data: Any) -> Iterable[Unfit]:
     """What no spec may hold anywhere: depth, NaN, keys that are no text, what is not storable."""
-    todo: list[tuple[tuple[str | int, ...], Any]] = [((), data)]
+    todo: list[tuple[Location, Any]] = [((), data)]
     while todo:
         at, value = todo.pop()
         if isinstance(value, dict | list):
             if len(at) >= DEPTH_LIMIT:
-                yield Fault(place_of(at[:4]), f"is nested deeper than {DEPTH_LIMIT}")
+                yield Unfit(Fault(place_of(at[:4]), f"is nested deeper than {DEPTH_LIMIT}"), at)
                 continue
             if isinstance(value, list):
                 todo.extend(((*at, i), item) for i, item in enumerate(value))
@@ -111,11 +130,12 @@ def data_faults(data: Any) -> Iterable[Fault]:
                 if isinstance(key, str) and _is_storable(key):
                     todo.append(((*at, key), item))
                 else:
-                    yield Fault(place_of(at), f"key {key!r} is not plain text")
+                    fault = Fault(place_of(at), f"key {key!r} is not plain text")
+                    yield Unfit(fault, (*at, key))
         elif isinstance(value, float) and not math.isfinite(value):
-            yield Fault(place_of(at), "must be a finite number")
+            yield Unfit(Fault(place_of(at), "must be a finite number"), at)
         elif isinstance(value, str) and not _is_storable(value):
-            yield Fault(place_of(at), "holds a NUL or half a character")
+            yield Unfit(Fault(place_of(at), "holds a NUL or half a character"), at)
 
 
 def _is_storable(text: str) -> bool:
@@ -127,19 +147,16 @@ def _is_storable(text: str) -> bool:
 # ---------------------------------------------------------------- CSV
 
 
-def _csv_data(text: str) -> Any:
+def _csv_data(text: str, faults: list[Fault]) -> Any:
     """A plain list of tasks. Lists part at `;`; a need reads `db`, `db!` (alone) or `db:2`."""
     try:
         rows = list(csv.DictReader(io.StringIO(text), strict=True))
     except csv.Error as error:
         raise _broken(f"is not CSV: {error}") from None
-    faults: list[Fault] = []
     columns = list(rows[0]) if rows else []
     unknown = [str(c) for c in columns if c not in CSV_COLUMNS]
     faults += [Fault("", f"unknown column '{c}'") for c in unknown]
     tasks = [_csv_task(row, f"tasks[{i}]", faults) for i, row in enumerate(rows)]
-    if faults:
-        raise SpecInvalidError(faults)
     return {"name": CSV_NAME, "tasks": tasks}
 
 

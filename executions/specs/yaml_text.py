@@ -6,7 +6,6 @@ import re
 from typing import Any, Final
 
 import yaml
-from yaml.constructor import ConstructorError
 from yaml.events import (
     AliasEvent,
     CollectionEndEvent,
@@ -44,14 +43,18 @@ class _SpecLoader(_Base):
         or tag.removeprefix(_CORE) in ("null", "bool", "int", "float", "str", "seq", "map")
     }
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.twice: list[str] = []
+
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 (PyYAML's signature)
-        """As PyYAML's, but a key given twice is an error."""
+        """As PyYAML's, but notes each key that is given twice."""
         seen = set()
         for key, _ in getattr(node, "value", ()):
             name = (key.tag, key.value) if isinstance(key.value, str) else id(key)
             if name in seen:
-                message = f"key '{key.value}' is given twice"
-                raise ConstructorError(None, None, message, key.start_mark)
+                where = _where(key.start_mark)
+                self.twice.append(f"key '{key.value}' is given twice{where}")
             seen.add(name)
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         return found
@@ -83,18 +86,25 @@ def yaml_text(data: Any) -> str:
     return text
 
 
-def yaml_data(text: str, depth_limit: int) -> Any:
-    """The data of one YAML document. Raises YamlError."""
+def yaml_data(text: str, depth_limit: int) -> tuple[Any, list[str]]:
+    """The data of one YAML document, and in words each key given twice. Raises YamlError."""
     try:
         _check_bounds(text, depth_limit)
-        return yaml.load(text, Loader=_SpecLoader)  # noqa: S506 (a SafeLoader)
+        loader = _SpecLoader(text)
+        try:
+            return loader.get_single_data(), loader.twice
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        where = _where(error.problem_mark) if error.problem_mark else ""
         context = f"{error.context}, " if error.context and "document" in error.context else ""
         raise YamlError(f"{context}{error.problem}{where}") from None
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         raise YamlError(str(error)) from None
+
+
+def _where(mark: yaml.Mark) -> str:
+    return f" (line {mark.line + 1}, column {mark.column + 1})"
 
 
 def _check_bounds(text: str, depth_limit: int) -> None:

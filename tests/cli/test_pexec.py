@@ -64,6 +64,12 @@ def test_a_bad_set_is_bad_input(spec, text):
     assert text in refused("simulate", spec, "--set", text)
 
 
+def test_every_bad_set_is_told(spec):
+    told = refused("simulate", spec, "--set", "max_conc=3", "--set", "team.dev_team=x")
+    assert "max_conc=3" in told
+    assert "team.dev_team=x" in told
+
+
 def test_a_bad_spec_is_told_with_every_fault(tmp_path):
     path = tmp_path / "bad.json"
     path.write_text('{"name": "g", "tasks": [{"id": "A", "depends_on": ["A", "Z"]}]}')

@@ -102,6 +102,42 @@ def test_every_fault_of_every_kind_is_told_at_once():
     }
 
 
+@pytest.mark.parametrize("kind", ["yaml", "json"])
+def test_what_no_spec_may_hold_hides_no_other_fault(kind):
+    text = """{"name": "g", "name": "h", "colour": 1, "max_retries": .nan, "tasks": [
+      {"id": "A", "duration_s": .nan, "depends_on": ["Z"], "priority": 101},
+      {"id": "B", "runner": "shell", "payload": {"env": {"X": "\\u0000"}}},
+      {"id": .inf, "team": "x"}, .nan, {"title": "no id"}]}"""
+    if kind == "yaml":
+        text = f"# flow style\n{text}"
+    else:
+        text = text.replace(".nan", "NaN").replace(".inf", "Infinity")
+    told = {fault.partition(" (line")[0] for fault in faults_of(text)}
+    assert told == {
+        "key 'name' is given twice",
+        "colour: unknown field",
+        "max_retries: must be a finite number",
+        "tasks[0].duration_s: must be a finite number",
+        "tasks[0].depends_on[0]: no task 'Z'",
+        "tasks[0].priority: must be less than or equal to 100",
+        "tasks[1].payload.env.X: holds a NUL or half a character",
+        "tasks[2].id: must be a finite number",
+        "tasks[2].team: no team 'x'",
+        "tasks[3]: must be a finite number",
+        "tasks[4].id: must be given",
+    }
+
+
+def test_the_faults_of_a_table_are_told_at_once():
+    text = "id,payload,depends_on,team,priority\nA,{,Z,x,high\n"
+    assert {fault.partition(":")[0] for fault in faults_of(text)} == {
+        "tasks[0].payload",
+        "tasks[0].depends_on[0]",
+        "tasks[0].team",
+        "tasks[0].priority",
+    }
+
+
 def test_every_separate_cycle_is_named():
     data = group(
         {"id": "A", "depends_on": ["B"]},
