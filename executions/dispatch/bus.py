@@ -116,7 +116,7 @@ class Bus:
     def output_append(self, attempt: int, offset: int, data: bytes) -> None:
         """Keep what a running attempt printed at `offset`, the last 64 KiB of it, for a while."""
         key = self._key("output", attempt)
-        with self._redis.pipeline(transaction=False) as pipe:
+        with self._hints.pipeline(transaction=False) as pipe:
             pipe.rpush(key, offset.to_bytes(8, "big") + data)
             pipe.ltrim(key, -256, -1)
             pipe.expire(key, OUTPUT_TTL_S)

@@ -30,6 +30,7 @@ from executions.dispatch.rows import StaleRowError
 from executions.dispatch.store import AttemptAddress, Committed, Store
 from executions.dispatch.timing import (
     AUDIT_EVERY_S,
+    DEAF_AFTER_S,
     LOOK_EVERY_S,
     RESEND_AFTER_S,
     RESEND_LIMIT_S,
@@ -56,6 +57,10 @@ class PermitDriftError(Exception):
     """Somebody else changed attempts in the database; forget the machine and load again."""
 
 
+class DeafLeaderError(Exception):
+    """Redis cannot be reached from here, maybe from elsewhere; hand the lead over."""
+
+
 class Clock:
     """Epoch seconds that never go back: the wall clock at the start, then the monotonic one."""
 
@@ -78,6 +83,7 @@ class Leader:
         self._store = Store(lease)
         self._machine = Machine(jitter=random.SystemRandom().random)
         self._roster = Roster(bus, time.monotonic)
+        self._heard_at = time.monotonic()
         self._waits = WaitBook()
         self._replanner = Replanner()
         self._limits: dict[Any, int] | None = None
@@ -117,11 +123,15 @@ class Leader:
         now = self._clock.now()
         due = min(self._wake_at, self._look_at, self._feed.due_at(), self._waits.due_at())
         try:
-            return self._bus.events_take(max(min(timeout_s, due - now), 0.0))
+            messages = self._bus.events_take(max(min(timeout_s, due - now), 0.0))
         except BusDownError:
+            if time.monotonic() - self._heard_at > DEAF_AFTER_S:
+                raise DeafLeaderError from None
             self._roster.blind()
             time.sleep(min(timeout_s, 0.5))
             return []
+        self._heard_at = time.monotonic()
+        return messages
 
     def _load(self, batch: Batch) -> None:
         """Take up every open execution not known yet; at first that is all there are."""
@@ -297,6 +307,9 @@ class Dispatcher:
             except (StaleTermError, StaleRowError, DatabaseError) as error:
                 log.warning("dispatcher starts over", error=f"{type(error).__name__}: {error}")
                 self._stopping.wait(STANDBY_S)
+            except DeafLeaderError:
+                log.warning("Redis not heard; another dispatcher may lead")
+                self._abstain()
             except PermitDriftError as error:
                 log.exception("permits drifted from attempts; loading again", error=str(error))
                 self._stopping.wait(STANDBY_S)
@@ -317,15 +330,22 @@ class Dispatcher:
         finally:
             leader.close()
 
-    def _quit(self) -> None:
-        self._chores.stop()
+    def _abstain(self) -> None:
+        """Let the others ask for the lease first."""
+        self._release()
+        self._stopping.wait(3 * STANDBY_S)
+
+    def _release(self) -> None:
         try:
             self._lease.release()
         except DatabaseError as error:
             log.warning("lease not released", error=str(error))
-        finally:
-            connection.close()
-            self._fan_out.close()
+
+    def _quit(self) -> None:
+        self._chores.stop()
+        self._release()
+        connection.close()
+        self._fan_out.close()
 
     def stop(self) -> None:
         """Ask `run` to return soon; may be called from any thread."""

@@ -34,6 +34,6 @@ def lane() -> None:
 def start_lane(hostname: str) -> None:
     """Ask the worker `hostname` for one more lane, through its own queue; it may go unheard."""
     try:
-        lane.apply_async(queue=worker_direct(hostname))
+        lane.apply_async(queue=worker_direct(hostname), retry=False)  # asked again anyway
     except OperationalError as error:
         log.warning("no lane asked for", error=str(error))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.db.models.functions import Now
 
 from executions.dispatch.bus import Bus, BusDownError, Message
-from executions.dispatch.timing import BLIND_AFTER_S, LOST_AFTER_S
+from executions.dispatch.timing import BLIND_AFTER_S, LOST_AFTER_S, SILENT_AFTER_S
 from executions.models import WorkerProcess
 
 CLOCK_TOLERANCE_S = 2.0
@@ -26,10 +26,11 @@ class Worker:
 
     slots: int
     marks: tuple[object, object]
-    evidence_at: float
+    row_at: float
+    """When the database last told that it lives, on the monotonic clock."""
     holds: frozenset[str] | None = None
     heard_at: float = 0.0
-    """When `holds` was last heard, on the monotonic clock."""
+    """When `holds` was last heard: Redis told that it lives."""
     is_news: bool = False
     """`holds` was heard since it was last looked at."""
     skew_s: float | None = None
@@ -46,8 +47,17 @@ class Roster:
         self.workers: dict[str, Worker] = {}
 
     def slots(self) -> dict[str, int]:
-        """Slots in all of each living worker."""
-        return {name: worker.slots for name, worker in self.workers.items()}
+        """Slots of each living worker: all, or none where it is silent in one of the two places.
+
+        Cut off from Redis it hears no order, cut off from the database it can read none.
+        """
+        return {n: 0 if self._is_silent(w) else w.slots for n, w in self.workers.items()}
+
+    def _is_silent(self, worker: Worker) -> bool:
+        if self._watched_since is None:  # nothing is known
+            return False
+        least_at = min(worker.row_at, worker.heard_at)
+        return self._looked_at - max(least_at, self._watched_since) > SILENT_AFTER_S
 
     def blind(self) -> None:
         """One of the two places could not be read: nothing is known of the time until now."""
@@ -78,8 +88,8 @@ class Roster:
         worker = self.workers.get(name)
         if worker is None:
             worker = self.workers[name] = Worker(row.slots, marks, now)
-        if marks[0] != worker.marks[0] or (beat and marks[1] != worker.marks[1]):
-            worker.evidence_at = now
+        if marks[0] != worker.marks[0]:
+            worker.row_at = now
         worker.slots = row.slots
         if beat and (worker.holds is None or marks[1] != worker.marks[1]):
             worker.holds, worker.heard_at = frozenset(beat["holds"]), now
@@ -90,7 +100,7 @@ class Roster:
         if self._watched_since is None:
             return
         for name, worker in list(self.workers.items()):
-            if now - max(worker.evidence_at, self._watched_since) > LOST_AFTER_S:
+            if now - max(worker.row_at, worker.heard_at, self._watched_since) > LOST_AFTER_S:
                 WorkerProcess.objects.filter(pk=name, gone_at=None).update(gone_at=Now())
                 del self.workers[name]
 

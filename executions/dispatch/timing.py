@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-_TEMPO = settings.PEXEC_TEMPO
+_TEMPO: float = settings.PEXEC_TEMPO
 
 LEASE_TTL_S = 15.0 * _TEMPO
 LEASE_RENEW_EVERY_S = 5.0 * _TEMPO
@@ -22,6 +22,11 @@ SELF_STOP_S = 20.0 * _TEMPO
 LOST_AFTER_S = 45.0 * _TEMPO
 BLIND_AFTER_S = 10.0 * _TEMPO
 """A longer pause between two looks at the workers proves nothing about the time between."""
+
+SILENT_AFTER_S = 15.0 * _TEMPO
+"""A worker that was not heard in either place for so long is given nothing new."""
+DEAF_AFTER_S = 15.0 * _TEMPO
+"""A leader that could not reach Redis for so long lets another one try."""
 
 LOOK_EVERY_S = 2.0 * _TEMPO
 """How often the database is looked into although nobody said that there is news."""

@@ -46,6 +46,8 @@ LANE_REQUEST_S = 2.0
 BEGIN_ANEW_S = 1.0
 JOIN_S = 5.0
 READ_AGAIN_S = 0.5
+MUTED_S = 10.0
+"""How long live output is not tried again where it could not be sent."""
 OUTPUTS_KEPT = 256
 """How many outputs wait for a database that is away; the oldest are given up first."""
 
@@ -89,6 +91,7 @@ class LaneWorker:
         self._late_outputs: deque[tuple[OutputTap, OutputBuffer]] = deque(maxlen=OUTPUTS_KEPT)
         self._lanes = 0
         self._lanes_asked: list[float] = []
+        self._beats = 0
         self._confirmed_at = time.monotonic()
         self._is_draining = False
         self._is_hurried = False
@@ -97,7 +100,13 @@ class LaneWorker:
             threading.Thread(
                 target=self._steadily, args=(run,), name=run.__name__.strip("_"), daemon=True
             )
-            for run in (self._listen, self._pulse_database, self._pulse_redis, self._guard)
+            for run in (
+                self._listen,
+                self._call,
+                self._pulse_database,
+                self._pulse_redis,
+                self._guard,
+            )
         ]
 
     # ------------------------------------------------------------ life
@@ -115,6 +124,7 @@ class LaneWorker:
             heartbeat_at=Now(),
         )
         connection.close()
+        self._beat()
         self._reporter.start()
         for thread in self._threads:
             thread.start()
@@ -239,6 +249,11 @@ class LaneWorker:
             self._start_lane()
 
     # ------------------------------------------------------------ lanes
+
+    def _call(self) -> None:
+        """Ask again for lanes that did not come; this may take as long as Redis is silent."""
+        while not self._closed.wait(1.0):
+            self._ask_for_lanes()
 
     def lane(self, linger_s: float, age_s: float) -> None:
         """Run attempts one after another until there are none for `linger_s`, or for `age_s`."""
@@ -368,20 +383,20 @@ class LaneWorker:
                 self._declared_gone()
 
     def _pulse_redis(self) -> None:
-        number = 0
-        while True:
-            number += 1
-            with self._lock:
-                holds = [*self._held]
-            begun = time.monotonic()
-            try:
-                message = {"n": number, "holds": [*holds, *self._reporter.unconfirmed()]}
-                self._bus.heartbeat(self.incarnation, message)
-                self._confirmed_at = max(self._confirmed_at, begun)
-            except BusDownError:
-                pass  # the database may still confirm
-            if self._closed.wait(HEARTBEAT_EVERY_S):
-                return
+        while not self._closed.wait(HEARTBEAT_EVERY_S):
+            self._beat()
+
+    def _beat(self) -> None:
+        self._beats += 1
+        with self._lock:
+            holds = [*self._held]
+        begun = time.monotonic()
+        try:
+            message = {"n": self._beats, "holds": [*holds, *self._reporter.unconfirmed()]}
+            self._bus.heartbeat(self.incarnation, message)
+            self._confirmed_at = max(self._confirmed_at, begun)
+        except BusDownError:
+            pass  # the database may still confirm
 
     def _guard(self) -> None:
         """Stop what runs when this process could confirm itself nowhere for too long."""
@@ -391,7 +406,6 @@ class LaneWorker:
                 with self._lock:
                     for held in self._held.values():
                         self._stop_held(held, "lost")
-            self._ask_for_lanes()
 
     def _declared_gone(self) -> None:
         """Its permits are given to others: stop at once and begin anew as another process."""
@@ -426,18 +440,21 @@ class OutputTap:
         self._fan_out = fan_out
         self._token = token
         self._attempt: int | None = None
+        self._muted_until = float("-inf")
 
     def __call__(self, offset: int, data: bytes) -> None:
-        """Pass a piece on; never fails."""
+        """Pass a piece on; never fails. What prints waits for it, so it is seldom tried in vain."""
+        if time.monotonic() < self._muted_until:
+            return
         try:
             key = self._key()
             self._bus.output_append(key, offset, data)
             frame = frames.output(attempt=key, offset=offset, text=as_text(data))
             self._fan_out.send(f"output.{key}", json.dumps(frame))
-        except (BusDownError, Attempt.DoesNotExist) as error:
-            log.debug("live output not sent", error=str(error))
-        except DatabaseError as error:
-            connection.close()
+        except (BusDownError, DatabaseError, Attempt.DoesNotExist) as error:
+            if isinstance(error, DatabaseError):
+                connection.close()
+            self._muted_until = time.monotonic() + MUTED_S
             log.debug("live output not sent", error=str(error))
 
     def _key(self) -> int:

@@ -3,7 +3,8 @@
 import pytest
 from django.utils import timezone
 
-from executions.dispatch.roster import LOST_AFTER_S, Roster
+from executions.dispatch.bus import Bus
+from executions.dispatch.roster import LOST_AFTER_S, SILENT_AFTER_S, Roster
 from executions.models import WorkerProcess
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +30,7 @@ def test_a_silent_worker_is_gone_after_the_window_and_not_before(bus, clock, wor
     roster = Roster(bus, clock)
     roster.refresh()
     watch(roster, clock, LOST_AFTER_S)
-    assert roster.slots() == {"w1": 4}
+    assert [*roster.workers] == ["w1"]
     watch(roster, clock, LOOK_S)
     assert roster.slots() == {}
     worker.refresh_from_db()
@@ -40,17 +41,45 @@ def test_a_heartbeat_in_redis_alone_keeps_a_worker(bus, clock, worker):
     roster = Roster(bus, clock)
     beats = iter(range(1000))
     watch(roster, clock, 100, lambda: bus.heartbeat("w1", {"n": next(beats), "holds": ["t"]}))
-    assert roster.slots() == {"w1": 4}
     assert roster.workers["w1"].holds == {"t"}
 
 
 def test_a_heartbeat_in_the_database_alone_keeps_a_worker(bus, clock, worker):
     roster = Roster(bus, clock)
+    watch(roster, clock, 100, written)
+    assert [*roster.workers] == ["w1"]
 
-    def beat():
-        WorkerProcess.objects.update(heartbeat_at=timezone.now())
 
-    watch(roster, clock, 100, beat)
+def written():
+    WorkerProcess.objects.update(heartbeat_at=timezone.now())
+
+
+@pytest.mark.parametrize("silent", ["nowhere", "in Redis", "in the database"])
+def test_a_worker_silent_in_one_place_is_given_nothing_new_until_it_is_back(
+    bus, clock, worker, silent
+):
+    roster = Roster(bus, clock)
+    beats = iter(range(1000))
+
+    def alive(but_for="nowhere"):
+        if but_for != "in Redis":
+            bus.heartbeat("w1", {"n": next(beats), "holds": []})
+        if but_for != "in the database":
+            written()
+
+    watch(roster, clock, 60, alive)
+    assert roster.slots() == {"w1": 4}
+    watch(roster, clock, SILENT_AFTER_S + LOOK_S, lambda: alive(silent))
+    assert roster.slots() == {"w1": 4 if silent == "nowhere" else 0}
+    watch(roster, clock, LOOK_S, alive)
+    assert roster.slots() == {"w1": 4}
+
+
+def test_nobody_is_silent_while_redis_cannot_be_read(bus, clock, worker, monkeypatch):
+    roster = Roster(bus, clock)
+    roster.refresh()
+    monkeypatch.setattr(bus, "heartbeats", Bus("unix:///nobody.sock", "test").heartbeats)
+    watch(roster, clock, 100)
     assert roster.slots() == {"w1": 4}
 
 
@@ -61,7 +90,7 @@ def test_after_a_blind_spell_one_full_window_passes(bus, clock, worker):
     clock.at += 3600  # the dispatcher itself slept
     roster.refresh()
     watch(roster, clock, LOST_AFTER_S)
-    assert roster.slots() == {"w1": 4}
+    assert [*roster.workers] == ["w1"]
     watch(roster, clock, LOOK_S)
     assert roster.slots() == {}
 
