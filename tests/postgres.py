@@ -21,10 +21,10 @@ def programs():
     return newest and newest.parent
 
 
-def run(*command):
+def run(*command, within=()):
     as_other = ["runuser", "-u", UNPRIVILEGED, "--"] if os.geteuid() == 0 else []
     subprocess.run(
-        [*as_other, *map(str, command)],
+        [*within, *as_other, *map(str, command)],
         check=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -35,8 +35,10 @@ def run(*command):
 class Cluster:
     """A server in a directory: made, started, stopped, started again."""
 
-    def __init__(self, home: Path, addresses: str = "", port: int = 5432):
+    def __init__(self, home: Path, addresses: str = "", port: int = 5432, within=()):
         self.home, self.data = home, home / "data"
+        self.within = within
+        """Put before the command that starts it."""
         self.bin_dir = programs()
         self.options = (
             f"-k {home} -c fsync=off -c max_connections=200 -c port={port}"
@@ -58,7 +60,7 @@ class Cluster:
 
     def start(self):
         run(self.bin_dir / "pg_ctl", "-D", self.data, "-l", self.home / "log", "-w", "-t", "60",
-            "-o", self.options, "start")  # fmt: skip
+            "-o", self.options, "start", within=self.within)  # fmt: skip
 
     def stop(self, mode="fast"):
         run(self.bin_dir / "pg_ctl", "-D", self.data, "-m", mode, "-w", "-t", "60", "stop")

@@ -43,20 +43,21 @@ def wait_until(condition: Callable[[], object], within_s: float, what: str) -> o
 
 @dataclass(slots=True)
 class Site:
-    """Processes by name. `env` is added to each one's environment."""
+    """Processes by name. `env` is added to each one's environment, `within` before its command."""
 
     var: Path
     env: dict[str, str] = field(default_factory=dict)
+    within: dict[str, list[str]] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _made: int = 0
 
     # ------------------------------------------------------------ starting
 
-    def start_redis(self) -> None:
+    def start_redis(self, *options: str) -> None:
         """Start Redis on the socket that the settings name."""
         socket = settings.REDIS_URL.removeprefix("unix://")
         Path(socket).unlink(missing_ok=True)
-        self._spawn("redis", [*redis_command(socket, self.var), "--appendonly", "no"])
+        self._spawn("redis", [*redis_command(socket, self.var), "--appendonly", "no", *options])
         wait_until(Path(socket).exists, 10, "Redis listens")
 
     def start_dispatcher(self, name: str = "", **env: str) -> str:
@@ -98,7 +99,7 @@ class Site:
     def _spawn(self, name: str, command: list[str], env: dict[str, str] | None = None) -> None:
         with (self.var / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                command,
+                [*self.within.get(name, ()), *command],
                 cwd=ROOT,
                 env={**os.environ, **self.env, **(env or {})},
                 stdin=subprocess.DEVNULL,
