@@ -74,6 +74,8 @@ class Client:
                 if unsaid > SEEN_EVERY_CHARS:
                     unsaid = 0
                     await live.send('{"type":"seen"}')
+                if text.startswith('{"type":"forecast"'):
+                    continue
                 if text.startswith('{"type":"part"'):
                     part = json.loads(text)
                     parts.append(part["text"])

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from channels.db import database_sync_to_async
@@ -16,10 +17,12 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
 from executions import frames, selectors
-from executions.watching import rows, snapshots, stories, uses
+from executions.watching import expected, rows, snapshots, stories, uses
 from executions.watching.shared import SharedReadings
 
 RECHECK_S = 30.0
+FORECAST_EVERY_S = 2.0
+"""How often a page is told a new forecast, if there is one."""
 MESSAGE_LIMIT_BYTES = 4096
 SEND_LIMIT_S = 10.0
 UNSEEN_LIMIT_BYTES = 32 * 1024 * 1024
@@ -33,7 +36,10 @@ TOO_BIG = 1009
 UNSUPPORTED = 1003
 
 
+Ends = Mapping[int, float | None]
+
 _readings: SharedReadings[list[str]] = SharedReadings()
+_ends: SharedReadings[Ends] = SharedReadings()
 
 
 class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has no types
@@ -45,7 +51,7 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
 
     async def connect(self) -> None:
         """Let in who may see it; join first, then read, so that nothing falls in between."""
-        self._recheck: asyncio.Task[None] | None = None
+        self._chores: list[asyncio.Task[None]] = []
         self._resynced_at = float("-inf")
         self._unseen = 0
         await self.accept()
@@ -58,12 +64,13 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         await self.channel_layer.group_add(self.group, self.channel_name)
         self.is_joined = True
         await self.send_snapshot()
-        self._recheck = asyncio.create_task(self._keep_checking())
+        chores = (self._keep_checking(), self._keep_forecasting())
+        self._chores = [asyncio.create_task(chore) for chore in chores]
 
     async def disconnect(self, code: int) -> None:  # noqa: ARG002 (Channels' signature)
         """Leave every group."""
-        if self._recheck is not None:
-            self._recheck.cancel()
+        for chore in self._chores:
+            chore.cancel()
         if self.is_joined:
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
@@ -139,6 +146,21 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
                 await self.close(NOT_FOUND)
                 return
 
+    async def _keep_forecasting(self) -> None:
+        """Tell when what is watched will end, as often as that is reckoned anew."""
+        told: Ends = {}
+        while True:
+            with suppress(DatabaseError):  # asked again; the page counts on from what it knows
+                ends = await self.read_ends()
+                if ends != told:
+                    await self.hand_on(frames.encoded(frames.forecast(ends)))
+                    told = ends
+            await asyncio.sleep(FORECAST_EVERY_S)
+
+    async def read_ends(self) -> Ends:
+        """When what is shown will end."""
+        raise NotImplementedError
+
     async def may_watch(self) -> bool:
         """Whether the user is still who they were and may still see this."""
         return bool(await database_sync_to_async(self.is_visible)())
@@ -177,6 +199,10 @@ class ExecutionConsumer(WatchConsumer):
     def read_snapshot(self) -> list[str]:
         """The execution as it is."""
         return frames.parts(frames.encoded(snapshots.execution_snapshot(self.pk)))
+
+    async def read_ends(self) -> Ends:
+        """When this execution will end."""
+        return await _ends.read(self.pk, lambda: expected.open_ends(self.pk))
 
     async def answer(self, message: dict[str, Any]) -> None:
         """Also `watch_output`: follow what the newest attempt of a task prints."""
@@ -231,6 +257,11 @@ class DashboardConsumer(WatchConsumer):
             figures=selectors.execution_figures(self.user),
         )
         return frames.parts(frames.encoded(frame))
+
+    async def read_ends(self) -> Ends:
+        """When the executions shown here will end that are open."""
+        ends = await _ends.read("open", expected.open_ends)
+        return {pk: moment for pk, moment in ends.items() if self.known.get(pk)}
 
     async def frame(self, event: dict[str, Any]) -> None:
         """Hand on what the dispatcher sent, without what this user may not see."""

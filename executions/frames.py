@@ -236,6 +236,11 @@ def output(*, attempt: int, offset: int, text: str) -> Frame:
     return {"type": "output", "attempt": attempt, "offset": offset, "text": text}
 
 
+def forecast(ends_at: Mapping[int, float | None]) -> Frame:
+    """When executions will end, by key, as reckoned from here; None: nobody can tell yet."""
+    return {"type": "forecast", "ends_at": {str(key): moment for key, moment in ends_at.items()}}
+
+
 def closed(reason: str) -> Frame:
     """A refusal a page shows in words."""
     return {"type": "closed", "reason": reason}

@@ -44,9 +44,14 @@ class TooLargeError(Exception):
     """The group has too many tasks for a forecast while you wait: use the command line."""
 
 
+def is_guessed(sources: Sequence[str]) -> bool:
+    """Whether nothing is known of how long most of the tasks take."""
+    return sources.count(DurationSource.DEFAULT) > len(sources) / 2
+
+
 def order_for(conditions: Conditions, sources: Sequence[str]) -> BetterOrder | None:
     """The order a run is planned with: None where durations are guessed or it is too short."""
-    if sources.count(DurationSource.DEFAULT) > len(sources) / 2:
+    if is_guessed(sources):
         return None
     return planned_order(conditions, now=time.monotonic, worth_s=WORTH_PLANNING_S)
 
@@ -99,9 +104,10 @@ def group_plan(
 def execution_expected_end(
     execution: Execution, *, tasks_limit: int | None = TASKS_LIMIT
 ) -> datetime | None:
-    """When an open execution will end if it goes on as so far; None: it is over or cannot end.
+    """When an open execution will end if it goes on as so far.
 
-    Raises TooLargeError.
+    None: it is over, it cannot end, or nothing is known yet of how long its tasks take. Raises
+    TooLargeError.
     """
     if ExecutionState(execution.state) not in OPEN_EXECUTION_STATES:
         return None
@@ -115,6 +121,8 @@ def execution_expected_end(
         for row in log.task_runs
         if row.state == TaskState.COMPLETED and row.started_at and row.finished_at
     }
+    if not actual_s and is_guessed([row.duration_source for row in log.task_runs]):
+        return None
     try:
         end = expected_end(
             group_of(execution, log.task_runs),

@@ -7,6 +7,7 @@ import { LiveConnection } from "./live.js";
 import { showConnection } from "./connection.js";
 import { drawn, element, part, stateMark, write } from "./dom.js";
 import { coalesced, refreshed } from "./redraw.js";
+import { Left } from "./left.js";
 import { isOver } from "./store.js";
 import { segments } from "./summary.js";
 import { ago, clock, duration, executionLook, executionWord, keyName } from "./words.js";
@@ -83,17 +84,31 @@ function keepAddress() {
   }
 }
 
+/** By execution, what is left of it. @type {Map<string, Left>} */
+const lefts = new Map();
+live.onOther((frame) => {
+  if (frame.type === "forecast") {
+    for (const [key, endsAt] of Object.entries(frame.ends_at)) {
+      const known = lefts.get(key) ?? new Left();
+      known.tell(endsAt);
+      lefts.set(key, known);
+    }
+  }
+});
+
 /**
- * What is left of the forecast.
+ * What is left of a run, as reckoned from here.
+ * @param {string} key
  * @param {import("./dashboard_store.js").Row} run
- * @param {number | null} elapsed
  */
-function left(run, elapsed) {
-  if (!run.forecast_s || elapsed === null || isOver(run.state)) {
+function left(key, run) {
+  if (!run.started_at || isOver(run.state)) {
     return "–";
   }
-  const rest = run.forecast_s - elapsed;
-  return rest > 0 ? clock(rest) : `${clock(-rest)} over`;
+  if (run.state === "paused") {
+    return "paused";
+  }
+  return (lefts.get(key) ?? new Left()).words(now()).replace(" left", "");
 }
 
 /**
@@ -132,7 +147,7 @@ function row(key, run) {
       element("span", { class: "small soft num" }, `${counts.completed ?? 0}/${run.total}`),
     ),
     element("td", { "data-label": "Elapsed", class: "num" }, elapsed === null ? "–" : isOver(run.state) ? duration(elapsed) : clock(elapsed)),
-    element("td", { "data-label": "Left", class: "num nowrap" }, left(run, elapsed)),
+    element("td", { "data-label": "Left", class: "num nowrap" }, left(key, run)),
     element("td", { "data-label": "Speed-up", class: "num nowrap" }, speedUp(run, elapsed)),
     element("td", { "data-label": "Owner", class: "short" }, run.owner || "–"),
     element("td", { "data-label": "Started", class: "nowrap" }, run.started_at ? ago(now() - run.started_at) : "–"),

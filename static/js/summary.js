@@ -2,6 +2,7 @@
 /** The sticky head: state, counts, progress, time, verbs, title, favicon, and the end's banner. */
 
 import { drawn, element, part, stateMark, write } from "./dom.js";
+import { Left } from "./left.js";
 import { notifyEnd } from "./notify.js";
 import { isActive, isOver } from "./store.js";
 import { STATE_ORDER, clock, duration, executionLook, executionWord, stateWord } from "./words.js";
@@ -9,8 +10,15 @@ import { STATE_ORDER, clock, duration, executionLook, executionWord, stateWord }
 const ANNOUNCE_EVERY_S = 5;
 
 /** @param {import("./execution.js").Page} page */
-export function setUpSummary({ store, now }) {
+export function setUpSummary({ store, live, now }) {
   const announce = announcer();
+  const left = new Left();
+  live.onOther((frame) => {
+    if (frame.type === "forecast") {
+      left.tell(Object.values(frame.ends_at)[0] ?? null);
+      tick();
+    }
+  });
   let wasOpen = false;
   const update = () => {
     const run = store.execution;
@@ -39,7 +47,7 @@ export function setUpSummary({ store, now }) {
   const tick = () => {
     const run = store.execution;
     if (run !== null) {
-      showTimes(run, store.tasks, now());
+      showTimes(run, store.tasks, now(), left);
     }
   };
   store.subscribe(update);
@@ -89,20 +97,19 @@ export function segments(counts) {
  * @param {import("./store.js").Execution} run
  * @param {import("./store.js").Task[]} tasks
  * @param {number} now
+ * @param {Left} left
  */
-function showTimes(run, tasks, now) {
+function showTimes(run, tasks, now, left) {
   if (run.started_at === null) {
     return;
   }
   const elapsed = (run.completed_at ?? now) - run.started_at;
   write(part("elapsed"), run.completed_at === null ? clock(elapsed) : duration(elapsed));
   const forecast = run.plan.makespan_s;
-  const left = part("left");
   if (run.completed_at !== null) {
-    write(left, forecast ? `forecast was ${duration(forecast)}` : "");
-  } else if (forecast) {
-    const rest = forecast - elapsed;
-    write(left, rest > 0 ? `about ${clock(rest)} left` : `${clock(-rest)} over the forecast`);
+    write(part("left"), forecast ? `forecast was ${duration(forecast)}` : "");
+  } else {
+    write(part("left"), run.state === "paused" ? "no estimate while paused" : left.words(now));
   }
   let work = 0;
   for (const task of tasks) {

