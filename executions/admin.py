@@ -1,18 +1,25 @@
 """Django's admin: limits and groups can be changed there, runs can be looked at.
 
-Every limit stands beside its use and who waits for it; what is in use is not deleted.
+Every limit stands beside its use and who waits for it; what is in use is not deleted. Files go in
+and out through the same specs and services as on the pages; rows are those the user may see.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
-from django.contrib import admin
-from django.db.models import Model
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
 from django.forms import CharField, ModelForm, Textarea
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from simple_history.admin import SimpleHistoryAdmin
 
+from executions import selectors, services, specs
+from executions.attachments import attachment
 from executions.dispatch import bus
 from executions.models import (
     Attempt,
@@ -30,7 +37,10 @@ from executions.models import (
     WorkerProcess,
 )
 from executions.models.secrets import secret_validators
+from executions.runners.registry import kinds
 from executions.watching.uses import limit_uses
+
+FAULTS_TOLD = 5
 
 admin.site.site_header = "pexec"
 admin.site.site_title = "pexec"
@@ -41,7 +51,8 @@ class LimitAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
     """A limit, its use, who waits."""
 
     search_fields = ("name",)
-    actions = ("close",)
+    actions = ("close", "export_yaml", "export_json")
+    upload_route = "limit-upload"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Look once at what is in use, for all rows of the page."""
@@ -59,9 +70,18 @@ class LimitAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
         return bool(super().has_delete_permission(request, obj))
 
     @admin.display(description="in use")
-    def used(self, obj: Any) -> int:
-        """Slots or units held now."""
-        return self._uses.get(obj.key, [0, 0, 0])[0]
+    def used(self, obj: Any) -> SafeString:
+        """Slots or units held now, as on the page of limits."""
+        used, maximum, _ = self._uses.get(obj.key, [0, 0, 0])
+        return format_html(
+            '<svg class="use" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
+            '<rect class="fill-{}" width="{}" height="10"></rect></svg> {}/{}{}',
+            "queued" if used >= maximum else "running",
+            min(100, round(100 * used / maximum)) if maximum else 0,
+            used,
+            maximum,
+            " closed" if maximum == 0 else " full" if used >= maximum else "",
+        )
 
     @admin.display(description="waiting")
     def waiting(self, obj: Any) -> int:
@@ -82,12 +102,25 @@ class LimitAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
     @admin.action(description="Close: start nothing new (limit 0)", permissions=["change"])
     def close(self, request: HttpRequest, queryset: Any) -> None:
         """Set the chosen limits to 0; what runs goes on."""
-        field = "capacity" if queryset.model is Resource else "max_parallel"
         for limit in queryset:
-            setattr(limit, field, 0)
-            limit.save()
-        bus.wake()
+            services.limit_change(
+                limit=limit, value=0, user=request.user, reason="closed in the admin"
+            )
         self.message_user(request, f"{len(queryset)} closed; what runs goes on.")
+
+    @admin.action(description="Export as YAML", permissions=["view"])
+    def export_yaml(self, request: HttpRequest, queryset: Any) -> HttpResponse:  # noqa: ARG002 (an action's signature)
+        """The chosen limits as a file that the upload takes."""
+        return _file(specs.limits_text(services.limits_file(queryset), "yaml"), "limits.yaml")
+
+    @admin.action(description="Export as JSON", permissions=["view"])
+    def export_json(self, request: HttpRequest, queryset: Any) -> HttpResponse:  # noqa: ARG002 (an action's signature)
+        """The same as JSON."""
+        return _file(specs.limits_text(services.limits_file(queryset), "json"), "limits.json")
+
+
+def _file(text: str, name: str) -> HttpResponse:
+    return attachment(text, name, f"application/{name.rpartition('.')[2]}")
 
 
 @admin.register(Team)
@@ -163,58 +196,6 @@ class SecretAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
         super().save_model(request, obj, form, change)
 
 
-class TaskInline(admin.TabularInline):  # type: ignore[type-arg]
-    """The tasks of a group, in order; payloads and needs behind the link."""
-
-    model = Task
-    fields = ("position", "task_id", "title", "runner", "priority", "team", "task_type")
-    extra = 0
-    show_change_link = True
-
-
-class RequirementInline(admin.TabularInline):  # type: ignore[type-arg]
-    """What a task needs."""
-
-    model = Requirement
-    extra = 0
-
-
-@admin.register(TaskGroup)
-class TaskGroupAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
-    """Task groups."""
-
-    list_display = ("name", "max_concurrency", "failure_strategy", "owner", "updated_at")
-    list_filter = ("failure_strategy", "owning_teams")
-    search_fields = ("name", "description")
-    filter_horizontal = ("owning_teams",)
-    inlines = (TaskInline,)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A group with tasks that run code is for those who may define such."""
-        if obj is not None and not request.user.has_perm("executions.define_dangerous"):
-            from executions.runners.registry import kinds
-
-            dangerous = [name for name, kind in kinds().items() if kind.dangerous]
-            if obj.tasks.filter(runner__in=dangerous).exists():
-                return False
-        return bool(super().has_change_permission(request, obj))
-
-
-@admin.register(Task)
-class TaskAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """One task of a group."""
-
-    list_display = ("task_id", "group", "runner", "priority", "team", "task_type")
-    list_filter = ("runner", "team", "task_type", "group")
-    search_fields = ("task_id", "title")
-    autocomplete_fields = ("depends_on",)
-    inlines = (RequirementInline,)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        """Reached from its group."""
-        return False
-
-
 class SeenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Rows that the dispatcher writes: people look at them, and change them nowhere."""
 
@@ -231,6 +212,127 @@ class SeenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
+class TaskInline(admin.TabularInline):  # type: ignore[type-arg]
+    """The tasks of a group, in order; they are changed in the editor, which checks them."""
+
+    model = Task
+    fields = ("position", "task_id", "title", "runner", "priority", "team", "task_type")
+    extra = 0
+    show_change_link = True
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """In the editor."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """In the editor."""
+        return False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """In the editor."""
+        return False
+
+
+class RequirementInline(admin.TabularInline):  # type: ignore[type-arg]
+    """What a task needs."""
+
+    model = Requirement
+    extra = 0
+
+
+@admin.register(TaskGroup)
+class TaskGroupAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
+    """Task groups: how they run and whose they are; tasks and own limits in the editor."""
+
+    list_display = ("name", "max_concurrency", "failure_strategy", "owner", "updated_at")
+    list_filter = ("failure_strategy", "owning_teams")
+    search_fields = ("name", "description")
+    filter_horizontal = ("owning_teams",)
+    readonly_fields = ("limits",)
+    inlines = (TaskInline,)
+    actions = ("run", "export_yaml", "export_json")
+    upload_route = "group-upload"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TaskGroup]:
+        """Those the user may see."""
+        return selectors.groups_visible_to(request.user).order_by("name")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        """By the editor or a file, which check what they save."""
+        return False
+
+    def view_on_site(self, obj: TaskGroup) -> str:
+        """Where its tasks are changed."""
+        return reverse("group", args=[obj.pk])
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A group with tasks that run code is for those who may define such."""
+        if obj is not None and not request.user.has_perm("executions.define_dangerous"):
+            dangerous = [name for name, kind in kinds().items() if kind.dangerous]
+            if obj.tasks.filter(runner__in=dangerous).exists():
+                return False
+        return bool(super().has_change_permission(request, obj))
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        """Who may submit."""
+        return bool(request.user.has_perm("executions.add_execution"))
+
+    @admin.action(description="Run", permissions=["run"])
+    def run(self, request: HttpRequest, queryset: Any) -> None:
+        """Submit a run of each chosen group; one that cannot run says why."""
+        for group in queryset:
+            try:
+                made = services.execution_submit(user=request.user, group=group)
+            except specs.SpecInvalidError as error:
+                told = "; ".join(str(fault) for fault in error.faults[:FAULTS_TOLD])
+                self.message_user(request, f"{group.name}: {told}", messages.ERROR)
+            else:
+                self.message_user(request, f"{group.name} runs as {made.public_id}.")
+
+    @admin.action(description="Export as YAML", permissions=["view"])
+    def export_yaml(self, request: HttpRequest, queryset: Any) -> HttpResponse:  # noqa: ARG002 (an action's signature)
+        """The chosen groups as one file that the upload takes."""
+        return _file(_groups_text(queryset, "yaml"), "task-groups.yaml")
+
+    @admin.action(description="Export as JSON", permissions=["view"])
+    def export_json(self, request: HttpRequest, queryset: Any) -> HttpResponse:  # noqa: ARG002 (an action's signature)
+        """The same as JSON."""
+        return _file(_groups_text(queryset, "json"), "task-groups.json")
+
+
+def _groups_text(groups: QuerySet[TaskGroup], form: Literal["yaml", "json"]) -> str:
+    with_tasks = groups.filter(pk__in=Task.objects.values("group"))
+    return specs.dump_several([services.spec_exported(group) for group in with_tasks], form)
+
+
+@admin.register(Task)
+class TaskAdmin(SeenAdmin):
+    """One task of a group, to look at."""
+
+    list_display = ("task_id", "group", "runner", "priority", "team", "task_type")
+    list_filter = ("runner", "team", "task_type", "group")
+    search_fields = ("task_id", "title")
+    inlines = (RequirementInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
+        """Those of groups the user may see."""
+        groups = selectors.groups_visible_to(request.user)
+        return super().get_queryset(request).filter(group__in=groups.values("pk"))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        """Reached from its group."""
+        return False
+
+
+class OfExecutionAdmin(SeenAdmin):
+    """Rows of executions the user may see."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Those of executions the user may see."""
+        visible = selectors.executions_visible_to(request.user)
+        return super().get_queryset(request).filter(execution__in=visible.values("pk"))
+
+
 @admin.register(Execution)
 class ExecutionAdmin(SeenAdmin):
     """Executions."""
@@ -238,10 +340,42 @@ class ExecutionAdmin(SeenAdmin):
     list_display = ("public_id", "name", "state", "outcome", "total", "submitted_by", "created_at")
     list_filter = ("state", "outcome")
     search_fields = ("name", "id")
+    actions = ("pause", "resume")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Execution]:
+        """Those the user may see."""
+        return selectors.executions_visible_to(request.user).order_by("-pk")
+
+    def view_on_site(self, obj: Execution) -> str:
+        """Its live page."""
+        return reverse("execution", args=[obj.public_id])
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Who may pause and resume."""
+        return bool(request.user.has_perm("executions.change_execution"))
+
+    @admin.action(description="Pause: start nothing new", permissions=["operate"])
+    def pause(self, request: HttpRequest, queryset: Any) -> None:
+        """Pause the chosen executions; what runs goes on."""
+        self._ask(request, queryset, services.execution_pause)
+
+    @admin.action(description="Resume", permissions=["operate"])
+    def resume(self, request: HttpRequest, queryset: Any) -> None:
+        """Let the chosen executions go on."""
+        self._ask(request, queryset, services.execution_resume)
+
+    def _ask(self, request: HttpRequest, queryset: Any, verb: Callable[..., None]) -> None:
+        for execution in queryset:
+            try:
+                verb(execution=execution, user=request.user)
+            except services.NotAllowedNowError as error:
+                self.message_user(request, str(error), messages.WARNING)
+            else:
+                self.message_user(request, f"{execution.public_id}: asked.")
 
 
 @admin.register(TaskRun)
-class TaskRunAdmin(SeenAdmin):
+class TaskRunAdmin(OfExecutionAdmin):
     """Task runs."""
 
     list_display = ("task_id", "execution", "state", "attempts", "reason", "since")
@@ -250,7 +384,7 @@ class TaskRunAdmin(SeenAdmin):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(SeenAdmin):
+class AttemptAdmin(OfExecutionAdmin):
     """The attempt log."""
 
     list_display = ("task_run", "number", "state", "worker", "dispatched_at", "released_at")
@@ -259,7 +393,7 @@ class AttemptAdmin(SeenAdmin):
 
 
 @admin.register(Command)
-class CommandAdmin(SeenAdmin):
+class CommandAdmin(OfExecutionAdmin):
     """Who asked for what."""
 
     list_display = ("verb", "execution", "attempt", "by", "at", "handled_at")

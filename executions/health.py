@@ -11,6 +11,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.utils import timezone
 from django.views import defaults
 from django.views.decorators.http import require_safe
@@ -75,6 +76,14 @@ CHECKS: dict[str, Callable[[], None]] = {
 }
 
 
+def _styles() -> list[str]:
+    """Addresses of the style sheets; none where they were not collected, for words still help."""
+    try:
+        return [static(name) for name in ("tokens.css", "pexec.css")]
+    except ValueError:
+        return []
+
+
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (a view's signature)
     """The process answers."""
@@ -118,7 +127,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if request.path.startswith("/api/"):
         return database_away()
     return HttpResponse(
-        render_to_string("503.html", {"away": AWAY}), status=503, headers={"Retry-After": "5"}
+        render_to_string("503.html", {"away": AWAY, "styles": _styles()}),
+        status=503,
+        headers={"Retry-After": "5"},
     )
 
 

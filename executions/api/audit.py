@@ -13,6 +13,7 @@ from executions import selectors
 from executions.api import shapes
 from executions.api.pagination import Pages
 from executions.api.permissions import require
+from executions.attachments import attachment
 from executions.exports.audit_csv import audit_csv
 
 CSV_ROWS = 100_000
@@ -32,9 +33,7 @@ def audit_collection(request: Request) -> HttpResponse | Response:
     if request.query_params.get("format") == "csv":
         rows = found.values_list("at", "by", "verb", "target", "details")[:CSV_ROWS]
         text = audit_csv((at.isoformat(), *more) for at, *more in rows)
-        response = HttpResponse(text, content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = 'attachment; filename="audit.csv"'
-        return response
+        return attachment(text, "audit.csv", "text/csv")
     pages = Pages()
     page = pages.paginate_queryset(found, request)
     return pages.get_paginated_response(shapes.AuditShape(page, many=True).data)

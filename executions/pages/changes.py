@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ def _text(value: Any) -> str:
 
 
 def _differences(place: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    names = sorted((old.keys() | new.keys()) - {"tasks", "id"})
+    names = sorted((old.keys() | new.keys()) - {"tasks", "id", "resources"})
     return [
         Change("changed", f"{place}{name}", _text(old.get(name)), _text(new.get(name)))
         for name in names
@@ -35,8 +35,19 @@ def _differences(place: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
     ]
 
 
-def changes(old: TaskGroupSpec | None, new: TaskGroupSpec) -> list[Change]:
-    """Every difference, the group's own first, then task by task in the new order."""
+def changes(
+    old: TaskGroupSpec | None, new: TaskGroupSpec, resources: Container[str] = ()
+) -> list[Change]:
+    """Every difference: resources not among the known ones, the group's own, task by task."""
+    made = [
+        Change("added", f"resource {name}", after=f"capacity {resource.capacity}")
+        for name, resource in new.resources.items()
+        if name not in resources
+    ]
+    return made + _of_group(old, new)
+
+
+def _of_group(old: TaskGroupSpec | None, new: TaskGroupSpec) -> list[Change]:
     if old is None:
         return [Change("added", task.id, after=task.title) for task in new.tasks]
     before, after = plain(old), plain(new)

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from executions import exports, selectors, services, specs
+from executions.attachments import attachment
 from executions.pages.permissions import require
 from executions.pages.plans import what_if_context
 from executions.pages.work import work_context
@@ -115,11 +116,7 @@ def task_output(request: HttpRequest, public_id: str, task_id: str, number: int)
     if attempt is None:
         raise Http404
     _, data = stories.attempt_output(attempt)
-    response = HttpResponse(data, content_type="text/plain; charset=utf-8")
-    name = f"{execution.public_id}-attempt-{attempt.pk}.txt"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return attachment(data, f"{execution.public_id}-attempt-{attempt.pk}.txt", "text/plain")
 
 
 @login_required
@@ -215,8 +212,4 @@ def execution_export(request: HttpRequest, public_id: str, form: str) -> HttpRes
         raise Http404
     kind = exports.EXPORTS[form]
     text = kind.text(report.execution_report(execution))
-    response = HttpResponse(text, content_type=f"{kind.media_type}; charset=utf-8")
-    name = f"{execution.public_id}.{kind.extension}"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return attachment(text, f"{execution.public_id}.{kind.extension}", kind.media_type)

@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from executions import selectors, services, specs
+from executions.attachments import attachment
 from executions.pages import forms
 from executions.pages.permissions import require
 
@@ -86,11 +87,8 @@ def group_export(request: HttpRequest, pk: int, form: str) -> HttpResponse:
     group = visible_group(request, pk)
     if form not in SPEC_FORMATS or not group.tasks.exists():
         raise Http404
-    text = specs.dump(services.spec_of(group), form)  # type: ignore[arg-type]
-    response = HttpResponse(text, content_type=f"{SPEC_FORMATS[form]}; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="task-group-{pk}.{form}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    text = specs.dump(services.spec_exported(group), form)  # type: ignore[arg-type]
+    return attachment(text, f"task-group-{pk}.{form}", SPEC_FORMATS[form])
 
 
 # ---------------------------------------------------------------- the editor

@@ -36,7 +36,9 @@ def limit_list(request: HttpRequest) -> HttpResponse:
         row.update(by_key.get(row["key"], {}))
         row["may_change"] = _may_change(request, row["kind"])
     history = selectors.limit_history()
-    return render(request, "limit_list.html", {"rows": rows, "history": history})
+    may_upload = any(row["may_change"] for row in rows)
+    context = {"rows": rows, "history": history, "may_upload": may_upload}
+    return render(request, "limit_list.html", context)
 
 
 def _may_change(request: HttpRequest, kind: str) -> bool:

@@ -1,4 +1,4 @@
-"""What people ask of a run, and of the limits: written down, then told to the dispatcher."""
+"""What people ask of a run: written down, then told to the dispatcher."""
 
 from __future__ import annotations
 
@@ -8,20 +8,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from executions.dispatch import bus
-from executions.models import (
-    Attempt,
-    Command,
-    CommandVerb,
-    Execution,
-    Resource,
-    TaskType,
-    Team,
-)
+from executions.models import Attempt, Command, CommandVerb, Execution
 from executions.scheduling.model import FINAL_EXECUTION_STATES, ExecutionState
 
 REASON_LIMIT = 200
-
-Limit = Team | TaskType | Resource
 
 
 class NotAllowedNowError(Exception):
@@ -72,16 +62,4 @@ def attempt_force_close(*, attempt: Attempt, user: Any, reason: str) -> None:
             by=user,
             at=timezone.now(),
         )
-        transaction.on_commit(bus.wake)
-
-
-def limit_change(*, limit: Limit, value: int, user: Any, reason: str = "") -> None:
-    """Set a max_parallel or a capacity; it holds from the next decision."""
-    field = "capacity" if isinstance(limit, Resource) else "max_parallel"
-    with transaction.atomic():
-        setattr(limit, field, value)
-        setattr(limit, "_history_user", user)  # noqa: B010 (simple_history's documented way)
-        setattr(limit, "_change_reason", reason[:100])  # noqa: B010 (the same)
-        limit.full_clean()
-        limit.save()
         transaction.on_commit(bus.wake)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any
@@ -19,6 +19,7 @@ from executions.specs import (
     Fault,
     LimitsSpec,
     RequirementSpec,
+    ResourceSpec,
     SpecInvalidError,
     TaskGroupSpec,
     TaskSpec,
@@ -86,6 +87,12 @@ def may_define(user: Any, spec: TaskGroupSpec) -> None:
                 raise PermissionDenied(f"you may not define tasks that use secrets ({task.id})")
 
 
+def groups_definable(*, specs: Iterable[TaskGroupSpec], user: Any) -> None:
+    """`may_define` for each."""
+    for spec in specs:
+        may_define(user, spec)
+
+
 def make_resources(spec: TaskGroupSpec) -> None:
     """Make the resources that a spec lists and the site does not know."""
     for name, resource in spec.resources.items():
@@ -114,6 +121,14 @@ def group_save(*, spec: TaskGroupSpec, user: Any, group: TaskGroup | None = None
         group.save()
         _replace_tasks(group, spec)
     return group
+
+
+def groups_save(
+    *, wanted: Sequence[tuple[TaskGroupSpec, TaskGroup | None]], user: Any
+) -> list[TaskGroup]:
+    """`group_save` of each, all or nothing."""
+    with transaction.atomic():
+        return [group_save(spec=spec, user=user, group=group) for spec, group in wanted]
 
 
 def _replace_tasks(group: TaskGroup, spec: TaskGroupSpec) -> None:
@@ -199,6 +214,15 @@ def spec_of(group: TaskGroup) -> TaskGroupSpec:
             for task in tasks
         ],
     )
+
+
+def spec_exported(group: TaskGroup) -> TaskGroupSpec:
+    """The spec that would save this group on another site: it lists the resources it needs."""
+    spec = spec_of(group)
+    needed = {need.id for task in spec.tasks for need in task.required_resources}
+    found = Resource.objects.filter(name__in=needed, capacity__gt=0).order_by("name")
+    resources = {resource.name: ResourceSpec(capacity=resource.capacity) for resource in found}
+    return spec.model_copy(update={"resources": resources})
 
 
 def group_delete(*, group: TaskGroup) -> None:

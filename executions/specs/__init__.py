@@ -5,7 +5,14 @@ Knows no Django and no broker: what the site has and which runners there are is 
 
 from executions.specs.checking import CheckPayload, SiteLimits, structure_faults, validate
 from executions.specs.faults import Fault, SpecInvalidError
-from executions.specs.parsing import load, load_data, parse, parse_data
+from executions.specs.limits_file import (
+    LaneLimit,
+    LimitsFile,
+    ResourceLimit,
+    limits_read,
+    limits_text,
+)
+from executions.specs.parsing import load, load_data, load_several, parse, parse_data
 from executions.specs.reading import LARGE_SPEC_BYTES, SPEC_BYTES, SpecFormat
 from executions.specs.shapes import (
     LimitsSpec,
@@ -14,15 +21,18 @@ from executions.specs.shapes import (
     TaskGroupSpec,
     TaskSpec,
 )
-from executions.specs.writing import dump, group_of, json_schema, limits_with, plain
+from executions.specs.writing import dump, dump_several, group_of, json_schema, limits_with, plain
 
 __all__ = [
     "LARGE_SPEC_BYTES",
     "SPEC_BYTES",
     "CheckPayload",
     "Fault",
+    "LaneLimit",
+    "LimitsFile",
     "LimitsSpec",
     "RequirementSpec",
+    "ResourceLimit",
     "ResourceSpec",
     "SiteLimits",
     "SpecFormat",
@@ -30,11 +40,15 @@ __all__ = [
     "TaskGroupSpec",
     "TaskSpec",
     "dump",
+    "dump_several",
     "group_of",
     "json_schema",
+    "limits_read",
+    "limits_text",
     "limits_with",
     "load",
     "load_data",
+    "load_several",
     "parse",
     "parse_data",
     "plain",

@@ -24,6 +24,7 @@ WORDS = {
     "dict_type": "must be a map",
     "string_type": "must be text",
 }
+SEVERAL = "task_groups"
 MENDED = "mended"
 MENDINGS = 3
 PART = 3
@@ -55,6 +56,41 @@ def load(
 ) -> TaskGroupSpec:
     """`parse` and `validate` in one: every fault of every kind at once."""
     return _checked(*read_leniently(text, format, max_bytes), site, check_payload)
+
+
+def load_several(
+    text: str | bytes,
+    *,
+    site: SiteLimits,
+    check_payload: CheckPayload,
+    format: SpecFormat | None = None,  # noqa: A002 (a promised name)
+    max_bytes: int = SPEC_BYTES,
+) -> list[TaskGroupSpec]:
+    """`load` of a file with one spec, or with several under `task_groups`."""
+    data, told = read_leniently(text, format, max_bytes)
+    if not isinstance(data, dict) or SEVERAL not in data:
+        return [_checked(data, told, site, check_payload)]
+    faults = [*told]
+    faults += [Fault(str(key), WORDS["extra_forbidden"]) for key in data if key != SEVERAL]
+    given = data[SEVERAL]
+    if not isinstance(given, list) or not given:
+        raise SpecInvalidError([*faults, Fault(SEVERAL, "must be a list of task groups")])
+    specs: list[TaskGroupSpec] = []
+    first: dict[str, int] = {}
+    for position, one in enumerate(given):
+        place = f"{SEVERAL}[{position}]"
+        try:
+            spec = _checked(one, [], site, check_payload)
+        except SpecInvalidError as error:
+            faults += [Fault(f"{place}.{f.place}".rstrip("."), f.message) for f in error.faults]
+            continue
+        if first.setdefault(spec.name, position) != position:
+            message = f"'{spec.name}' is already the name of {SEVERAL}[{first[spec.name]}]"
+            faults.append(Fault(f"{place}.name", message))
+        specs.append(spec)
+    if faults:
+        raise SpecInvalidError(faults)
+    return specs
 
 
 def load_data(data: Any, *, site: SiteLimits, check_payload: CheckPayload) -> TaskGroupSpec:
@@ -105,14 +141,21 @@ def _shaped(data: Any) -> tuple[TaskGroupSpec | None, list[Fault], list[str]]:
             break
         except ValidationError as error:
             found = error.errors(include_url=False, include_context=False, include_input=False)
-        if not misshapen:
-            misshapen = [Fault(place_of(e["loc"]), _words(e["type"], e["msg"])) for e in found]
+            misshapen = misshapen or shape_faults(error)
         if not isinstance(data, dict):
             break
         data = _made_whole(_without(data, [e["loc"] for e in found]))
     faults = [value.fault for value in unfit]
     faults += [fault for fault in misshapen if not _is_within(fault.place, gone)]
     return spec, faults, gone
+
+
+def shape_faults(error: ValidationError) -> list[Fault]:
+    """What pydantic found, in our words."""
+    return [
+        Fault(place_of([step for step in e["loc"] if step != "[key]"]), _words(e["type"], e["msg"]))
+        for e in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
 
 
 def _words(kind: str, message: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from executions.scheduling.model import (
     WITHOUT_WORKER,
@@ -17,6 +17,7 @@ from executions.scheduling.model import (
     Task,
     limit_key,
 )
+from executions.specs.parsing import SEVERAL
 from executions.specs.reading import CSV_COLUMNS, SpecFormat
 from executions.specs.shapes import TaskGroupSpec, TaskSpec
 from executions.specs.yaml_text import yaml_text
@@ -34,6 +35,14 @@ def dump(spec: TaskGroupSpec, format: SpecFormat) -> str:  # noqa: A002 (a promi
     if format == "json":
         return json.dumps(plain(spec), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     return yaml_text(plain(spec))
+
+
+def dump_several(specs: Sequence[TaskGroupSpec], form: Literal["yaml", "json"]) -> str:
+    """Several specs as one text that `load_several` reads back to the same."""
+    data = {SEVERAL: [plain(spec) for spec in specs]}
+    if form == "json":
+        return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return yaml_text(data)
 
 
 def _csv_text(spec: TaskGroupSpec) -> str:

@@ -21,8 +21,12 @@ function setUpTheme() {
   if (button === null) {
     return;
   }
+  const chosen = () => {
+    const kept = localStorage.getItem("theme") ?? "";
+    return THEMES.includes(kept) ? kept : "system"; // the admin keeps "auto" for it
+  };
   const show = () => {
-    const theme = localStorage.getItem("theme") ?? "system";
+    const theme = chosen();
     button.textContent = `Theme: ${theme}`;
     if (theme === "system") {
       delete document.documentElement.dataset.theme;
@@ -32,7 +36,7 @@ function setUpTheme() {
     document.dispatchEvent(new CustomEvent("pexec:look"));
   };
   button.addEventListener("click", () => {
-    const now = THEMES.indexOf(localStorage.getItem("theme") ?? "system");
+    const now = THEMES.indexOf(chosen());
     localStorage.setItem("theme", THEMES[(now + 1) % THEMES.length] ?? "system");
     show();
   });

@@ -22,6 +22,8 @@ ANSWERS = {
     ("get", "dashboard"): SEE,
     ("get", "dashboard-part"): SEE,
     ("get", "limit-list"): SEE,
+    ("get", "limit-upload"): (302, 403, 403, 403, 403, 403, 200),
+    ("get", "limit-export"): (302, 403, 200, 200, 200, 200, 200),
     ("post", "limit-change"): (302, 403, 403, 403, 403, 403, 302),
     ("get", "work-list"): SEE,
     ("get", "audit-list"): (302, 403, 403, 403, 403, 403, 200),
@@ -61,7 +63,7 @@ def client_of(role):
 def address(route, execution):
     """Of something that is there."""
     pattern = str(next(p.pattern for p in urlpatterns if p.name == route))
-    form = "yaml" if route == "group-export" else "csv"
+    form = "yaml" if route in ("group-export", "limit-export") else "csv"
     for name, value in {
         "<str:public_id>": execution.public_id,
         "<str:task_id>": "build",
