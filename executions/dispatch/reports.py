@@ -6,8 +6,12 @@ import threading
 import time
 from collections.abc import Iterable
 
+import structlog
+
 from executions.dispatch.bus import Bus, BusDownError, Message
 from executions.dispatch.timing import REPEAT_AFTER_S
+
+log = structlog.get_logger(__name__)
 
 GATHER_S = 0.005
 """How long a start waits for company: a task over before that is told once, not twice."""
@@ -80,7 +84,12 @@ class Reporter:
     def _run(self) -> None:
         while True:
             reports = self._gather()
-            if reports and not self._send(reports):
+            try:
+                sent = not reports or self._send(reports)
+            except Exception:  # without this thread the worker would live on mute
+                log.exception("not sent")
+                sent = False
+            if not sent:
                 time.sleep(PAUSE_S)
             with self._lock:
                 if self._closing and not self._new:

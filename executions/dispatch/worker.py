@@ -37,6 +37,7 @@ from executions.runners.output import OutputBuffer, as_text
 from executions.runners.redaction import Redaction
 from executions.runners.references import UnresolvedReferenceError
 from executions.runners.registry import RunnerOptions, RunnerSet
+from executions.runners.results import keep_percent, keep_text
 
 log = structlog.get_logger(__name__)
 
@@ -325,8 +326,8 @@ class LaneWorker:
                 {
                     "kind": "progress",
                     "token": held.token,
-                    "percent": percent,
-                    "line": redaction.text(line)[:LINE_LIMIT],
+                    "percent": keep_percent(percent),
+                    "line": redaction.text(keep_text(line))[:LINE_LIMIT],
                 }
             ),
             redaction=redaction,

@@ -6,6 +6,7 @@ A result that is too large or is no JSON ends its attempt as failed; it is never
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from dataclasses import replace
@@ -19,6 +20,8 @@ RESULT_LIMIT_BYTES = 65536
 KEPT_LIMIT_BYTES = 8 * RESULT_LIMIT_BYTES
 """Of what any runner gives."""
 DEPTH_LIMIT = 50
+EXIT_CODE_LIMIT = 2**31
+"""Every exit code a system knows is below; what a database keeps, too."""
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _UNKEPT = re.compile("[\0\ud800-\udfff]")
@@ -121,13 +124,30 @@ def _is_json_so_far(line: bytes) -> bool:
 
 def kept(outcome: Outcome) -> Outcome:
     """The outcome as every database takes it, or a failure that says why it cannot be kept."""
-    error = _UNKEPT.sub(REPLACEMENT, outcome.error)
+    error = keep_text(outcome.error)
+    code = outcome.exit_code
+    if code is not None and abs(code) >= EXIT_CODE_LIMIT:
+        outcome = replace(outcome, exit_code=None)
     try:
         return replace(outcome, error=error, result=keep(outcome.result))
     except BadResultError as refused:
         if outcome.end is not End.COMPLETED:  # it ended badly anyway, and says how
             return replace(outcome, error=error, result=None)
         return replace(outcome, end=End.FAILED, error=str(refused), result=None)
+
+
+def keep_text(text: str) -> str:
+    """A text as every database takes it."""
+    return _UNKEPT.sub(REPLACEMENT, text)
+
+
+def keep_percent(percent: Any) -> float | None:
+    """A share of work done, 0 to 100; None for what is none."""
+    try:
+        found = float(percent)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return min(max(found, 0.0), 100.0) if math.isfinite(found) else None
 
 
 def keep(result: Any) -> Any:

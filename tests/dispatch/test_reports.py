@@ -1,9 +1,13 @@
 """A worker's reports: ends are repeated until confirmed, short tasks are told once."""
 
+from decimal import Decimal
+
 import pytest
 
 from executions.dispatch import reports
 from executions.dispatch.reports import Reporter
+from executions.runners.base import End, Outcome
+from tests.dispatch.small_site import finish, states, submit
 
 
 @pytest.fixture
@@ -46,3 +50,22 @@ def test_an_end_is_told_again_until_it_is_confirmed(bus, reporter, monkeypatch):
 def test_flush_says_when_an_end_stays_unconfirmed(reporter):
     reporter.say_end(end("t"))
     assert not reporter.flush(0.05)
+
+
+class Odd:
+    """A runner of another package which says of itself what nobody can keep."""
+
+    def check(self, _payload):
+        return []
+
+    def run(self, _payload, context):
+        for percent in (object(), float("nan"), 1e400, "half", Decimal(50)):
+            context.progress(percent, "on the way\0")
+        return Outcome(End.COMPLETED, exit_code=2**40)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_runner_says_of_itself_silences_nobody(bus, dispatcher, worker):
+    worker._runners._runners["noop"] = Odd()
+    execution = finish(submit(bus, {"task_id": "A"}, {"task_id": "B"}, max_retries=0))
+    assert states(execution) == {"A": "completed", "B": "completed"}
