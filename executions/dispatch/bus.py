@@ -18,6 +18,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 EVENTS_BATCH = 2000
+EVENTS_LIMIT = 100_000
+"""So many wait where no dispatcher takes them; ends are sent again, the database is looked into."""
 INBOX_BATCH = 500
 LIST_TTL_S = 3600
 HEARTBEAT_TTL_S = 60
@@ -61,7 +63,9 @@ class Bus:
 
     def report(self, message: Message) -> None:
         """Send the dispatcher what happened on a worker."""
-        self._redis.rpush(self._key("events"), json.dumps(message, separators=(",", ":")))
+        key = self._key("events")
+        if self._redis.rpush(key, json.dumps(message, separators=(",", ":"))) > EVENTS_LIMIT:
+            self._redis.ltrim(key, -EVENTS_LIMIT, -1)
 
     def events_take(self, timeout_s: float) -> list[Message]:
         """All waiting events, or after `timeout_s` none. Blocks no longer than SOCKET_TIMEOUT_S."""

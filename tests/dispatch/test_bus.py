@@ -2,6 +2,7 @@
 
 import pytest
 
+from executions.dispatch import bus as bus_module
 from executions.dispatch.bus import OUTPUT_LIMIT_BYTES
 
 
@@ -12,6 +13,14 @@ def test_events_come_in_the_order_sent_and_are_then_gone(bus):
     taken = bus.events_take(1.0)
     assert [m.get("n", m["type"]) for m in taken] == [1, "wake", 2]
     assert bus.events_take(0.0) == []
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_where_nobody_takes_events_the_newest_wait(bus, monkeypatch, extra):
+    monkeypatch.setattr(bus_module, "EVENTS_LIMIT", 5)
+    for n in range(5 + extra):
+        bus.report({"type": "reports", "n": n})
+    assert [m["n"] for m in bus.events_take(0.0)] == [*range(extra, 5 + extra)]
 
 
 def test_each_worker_reads_only_its_own_inbox(bus):
