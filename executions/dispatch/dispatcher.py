@@ -62,14 +62,23 @@ class DeafLeaderError(Exception):
 
 
 class Clock:
-    """Epoch seconds that never go back: the wall clock at the start, then the monotonic one."""
+    """Epoch seconds that never go back: the wall clock at the start, and what passed since.
+
+    What passed includes the time that a laptop slept, where the system tells (the monotonic clock
+    leaves it out): the wall clocks of workers and pages go on.
+    """
 
     def __init__(self) -> None:
-        self._offset = time.time() - time.monotonic()
+        self._offset = time.time() - _since_boot()
 
     def now(self) -> float:
         """Epoch seconds."""
-        return time.monotonic() + self._offset
+        return _since_boot() + self._offset
+
+
+def _since_boot() -> float:
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
+    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
 
 
 class Leader:
@@ -342,9 +351,9 @@ class Dispatcher:
             log.warning("lease not released", error=str(error))
 
     def _quit(self) -> None:
-        self._chores.stop()
-        self._release()
+        self._release()  # first: a chore may take longer than whoever ends us waits
         connection.close()
+        self._chores.stop()
         self._fan_out.close()
 
     def stop(self) -> None:
