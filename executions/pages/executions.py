@@ -115,7 +115,7 @@ def task_output(request: HttpRequest, public_id: str, task_id: str, number: int)
     attempt = stories.attempt_find(execution.pk, task_id, number)
     if attempt is None:
         raise Http404
-    _, data = stories.attempt_output(attempt)
+    data = stories.attempt_output_whole(attempt)
     return attachment(data, f"{execution.public_id}-attempt-{attempt.pk}.txt", "text/plain")
 
 

@@ -102,8 +102,8 @@ class OutputBuffer:
                 self._tell()
 
 
-def shown(head: bytes, tail: bytes, total_bytes: int) -> str:
-    """Head and tail as one safe text, with a mark where something is left out."""
+def whole(head: bytes, tail: bytes, total_bytes: int) -> bytes:
+    """Head and tail as one, with a mark where something is left out."""
     left_out = total_bytes - len(head) - len(tail)
     mark = f"\n… {left_out} bytes left out …\n" if left_out > 0 else ""
-    return as_text(head) + mark + as_text(tail)
+    return head + mark.encode() + tail

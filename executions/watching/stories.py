@@ -7,6 +7,7 @@ from typing import Any
 
 from executions.dispatch.bus import BusDownError, default_bus
 from executions.models import Attempt, AttemptOutput, Execution, TaskRun
+from executions.runners.output import whole
 from executions.watching.rows import demands_of
 from executions.watching.uses import limit_holders
 
@@ -40,6 +41,14 @@ def attempt_output(attempt: Attempt) -> tuple[int, bytes]:
         return default_bus().output_read(attempt.pk, 0)
     except BusDownError:
         return 0, b""
+
+
+def attempt_output_whole(attempt: Attempt) -> bytes:
+    """All that is known of an attempt's output, with a mark where its middle was left out."""
+    kept = AttemptOutput.objects.filter(attempt=attempt).first()
+    if kept is None:
+        return attempt_output(attempt)[1]
+    return whole(bytes(kept.head), bytes(kept.tail), kept.total_bytes)
 
 
 def open_attempt(pk: int, task_id: str) -> Attempt | None:

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from executions.runners.base import Context, Outcome
-from executions.runners.output import OutputBuffer, shown
+from executions.runners.output import OutputBuffer, as_text, whole
 from executions.runners.processes import children_by_parent, descendants
 from executions.runners.registry import RunnerOptions, RunnerSet
 
@@ -43,7 +43,7 @@ class Bench:
     @property
     def printed(self) -> str:
         self.output.close()
-        return shown(self.output.head, self.output.tail, self.output.total_bytes)
+        return as_text(whole(self.output.head, self.output.tail, self.output.total_bytes))
 
     def left(self) -> list[int]:
         """Processes that keepers still keep: whatever session and environment they took."""

@@ -35,6 +35,12 @@ def test_output_comes_as_a_file_byte_by_byte_and_never_as_a_page(viewer, attempt
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_the_file_says_where_something_was_left_out(viewer, attempt):
+    AttemptOutput.objects.update(head=b"first", tail=b"last", total_bytes=109)
+    answer = viewer.get(address(attempt))
+    assert answer.content.decode() == "first\n… 100 bytes left out …\nlast"
+
+
 def test_an_attempt_that_never_was_has_no_output(viewer, attempt):
     assert viewer.get(address(attempt, 2)).status_code == 404
 
