@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -28,6 +29,10 @@ SEND_LIMIT_S = 10.0
 UNSEEN_LIMIT_BYTES = 32 * 1024 * 1024
 """What may be under way to a client that does not say `seen`; its machine does not read."""
 RESYNC_EVERY_S = 0.5
+CATCH_UP_EVERY_S = 5.0
+"""How often a page is held against the database: the last frame of a run may get lost."""
+SEQ = re.compile(r'\{"type": ?"(?:delta|snapshot|part)".{0,120}?seq\\?": ?(\d+)')
+"""The number of a frame near its beginning, also within a part."""
 
 NOT_SIGNED_IN = 4401
 NOT_FOUND = 4404
@@ -111,18 +116,18 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         await self.hand_on(event["text"])
 
     async def hand_on(self, text: str) -> None:
-        """Send, unless too much is under way already."""
-        self._unseen += len(text)
-        if self._unseen > UNSEEN_LIMIT_BYTES:
-            await self.close(TOO_SLOW)
-        else:
-            await self.send_in_time(frames.parts(text))
+        """Send, in parts where it is long."""
+        await self.send_in_time(frames.parts(text))
 
     async def send_in_time(self, messages: Iterable[str]) -> None:
         """Send, or close a client that does not read: it is not buffered for."""
         try:
             async with asyncio.timeout(SEND_LIMIT_S):
                 for message in messages:
+                    self._unseen += len(message)
+                    if self._unseen > UNSEEN_LIMIT_BYTES:
+                        await self.close(TOO_SLOW)
+                        return
                     await self.send(text_data=message)
         except TimeoutError:
             await self.close(TOO_SLOW)
@@ -136,12 +141,17 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         return list(await database_sync_to_async(self.read_snapshot)())
 
     async def _keep_checking(self) -> None:
+        checked_at = time.monotonic()
         while True:
-            await asyncio.sleep(self.recheck_s)
+            await asyncio.sleep(min(self.recheck_s, CATCH_UP_EVERY_S))
             try:
+                await self.catch_up()
+                if time.monotonic() - checked_at < self.recheck_s:
+                    continue
                 may_watch = await self.may_watch()
             except DatabaseError:
                 continue  # asked again; who is already let in sees nothing new meanwhile
+            checked_at = time.monotonic()
             if not may_watch:
                 await self.close(NOT_FOUND)
                 return
@@ -161,6 +171,9 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         """When what is shown will end."""
         raise NotImplementedError
 
+    async def catch_up(self) -> None:
+        """Tell all again where something that was committed was never told."""
+
     async def may_watch(self) -> bool:
         """Whether the user is still who they were and may still see this."""
         return bool(await database_sync_to_async(self.is_visible)())
@@ -178,6 +191,7 @@ class ExecutionConsumer(WatchConsumer):
     """One execution, and the output of one of its tasks where asked for."""
 
     output_group = ""
+    _told_seq = _looked_seq = 0
 
     def is_visible(self) -> bool:
         """Whether the user may see this execution now."""
@@ -203,6 +217,24 @@ class ExecutionConsumer(WatchConsumer):
     async def read_ends(self) -> Ends:
         """When this execution will end."""
         return await _ends.read(self.pk, lambda: expected.open_ends(self.pk))
+
+    async def send_in_time(self, messages: Iterable[str]) -> None:
+        """Send, and remember up to where all was told."""
+        messages = list(messages)
+        if number := SEQ.match(messages[0]):
+            self._told_seq = max(self._told_seq, int(number[1]))
+        await super().send_in_time(messages)
+
+    async def catch_up(self) -> None:
+        """A frame that two looks in a row find missing is not under way any more.
+
+        It dies with Redis, or with a dispatcher that was killed between a commit and its frame;
+        where no other follows, the page would never notice.
+        """
+        seq = await database_sync_to_async(snapshots.execution_seq)(self.pk)
+        if seq > self._told_seq and seq == self._looked_seq:
+            await self.send_snapshot()
+        self._looked_seq = seq
 
     async def answer(self, message: dict[str, Any]) -> None:
         """Also `watch_output`: follow what the newest attempt of a task prints."""

@@ -53,6 +53,11 @@ LAST_ATTEMPT = ("progress", "progress_line", "worker")
 NO_ATTEMPT = (None, "", "", None, None)
 
 
+def execution_seq(pk: int) -> int:
+    """The number of the frame that holds its last change; 0 where it was removed."""
+    return Execution.objects.filter(pk=pk).values_list("seq", flat=True).first() or 0
+
+
 def execution_snapshot(pk: int) -> frames.Frame:
     """All of an execution as one frame.
 

@@ -161,19 +161,42 @@ async def test_a_message_at_the_limit_is_taken(viewer, execution):
     await made.disconnect()
 
 
-async def test_who_does_not_read_is_closed_not_buffered_for(viewer, execution, monkeypatch):
-    monkeypatch.setattr(consumers, "UNSEEN_LIMIT_BYTES", 1000)
+async def test_a_frame_that_was_lost_for_good_is_made_up_for(viewer, execution, monkeypatch):
+    monkeypatch.setattr(consumers, "CATCH_UP_EVERY_S", 0.05)
     made = await opened(path_of(execution), viewer)
-    await told(made)
+    first = await told(made)
+    lost = first["seq"] + 1
+    changed = Execution.objects.filter(pk=execution.pk)
+    await database_sync_to_async(changed.update)(seq=lost, state="completed")
+    again = await told(made)
+    assert (again["type"], again["seq"]) == ("snapshot", lost)
+    assert again["execution"]["state"] == "completed"
+    assert await made.receive_nothing(timeout=0.3)  # once is enough
+    await made.disconnect()
+
+
+async def test_who_does_not_read_is_closed_not_buffered_for(viewer, execution, monkeypatch):
+    made = await opened(path_of(execution), viewer)
+    snapshot = await made.receive_from(timeout=WAIT_S)
+    monkeypatch.setattr(consumers, "UNSEEN_LIMIT_BYTES", len(snapshot) + 1000)
     event = {"type": "frame", "text": json.dumps({"type": "delta", "pad": "x" * 600})}
-    await get_channel_layer().group_send(f"execution.{execution.pk}", event)
-    await told(made)
     await made.send_to(text_data='{"type":"seen"}')
     await made.send_to(text_data='{"type":"resync"}')  # answered in order: `seen` was taken
     await told(made)
     await get_channel_layer().group_send(f"execution.{execution.pk}", event)
     await told(made)
     await get_channel_layer().group_send(f"execution.{execution.pk}", event)
+    assert await closed_with(made) == consumers.TOO_SLOW
+
+
+async def test_who_asks_for_all_again_and_reads_none_is_closed_too(viewer, execution, monkeypatch):
+    monkeypatch.setattr(consumers, "RESYNC_EVERY_S", 0.0)
+    made = await opened(path_of(execution), viewer)
+    snapshot = await made.receive_from(timeout=WAIT_S)
+    monkeypatch.setattr(consumers, "UNSEEN_LIMIT_BYTES", 2 * len(snapshot) + 100)
+    await made.send_to(text_data='{"type":"resync"}')
+    await told(made)
+    await made.send_to(text_data='{"type":"resync"}')
     assert await closed_with(made) == consumers.TOO_SLOW
 
 
