@@ -14,10 +14,13 @@ import tempfile
 import time
 import zlib
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.tables import Missing, Row, Subject
 from bench.throughput import prepare, site, spec
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
 
 CLIENTS = 100
 TASKS = 10_000
@@ -66,28 +69,33 @@ class Client:
         from websockets.asyncio.client import connect
 
         async with connect(url, additional_headers=headers, max_size=None) as live:
-            parts: list[str] = []
-            unsaid = 0
-            async for message in live:
-                text = str(message)
-                unsaid += len(text)
-                if unsaid > SEEN_EVERY_CHARS:
-                    unsaid = 0
-                    await live.send('{"type":"seen"}')
-                if text.startswith('{"type":"forecast"'):
+            await self.listen(live, seen)
+
+    async def listen(self, live: ClientConnection, seen: asyncio.Event | None = None) -> None:
+        """Until the run is over or the connection is; `seen` is set by every frame."""
+        parts: list[str] = []
+        unsaid = 0
+        async for message in live:
+            text = str(message)
+            unsaid += len(text)
+            if unsaid > SEEN_EVERY_CHARS:
+                unsaid = 0
+                await live.send('{"type":"seen"}')
+            if text.startswith('{"type":"forecast"'):
+                continue
+            if text.startswith('{"type":"part"'):
+                part = json.loads(text)
+                parts.append(part["text"])
+                if not part["last"]:
                     continue
-                if text.startswith('{"type":"part"'):
-                    part = json.loads(text)
-                    parts.append(part["text"])
-                    if not part["last"]:
-                        continue
-                    text, parts = "".join(parts), []
-                if self._take(text):
-                    self.resyncs += 1
-                    await live.send('{"type":"resync"}')
+                text, parts = "".join(parts), []
+            if self._take(text):
+                self.resyncs += 1
+                await live.send('{"type":"resync"}')
+            if seen is not None:
                 seen.set()
-                if self.is_over:
-                    return
+            if self.is_over:
+                return
 
     def _take(self, text: str) -> bool:
         """Whether a frame is missing."""
@@ -143,7 +151,7 @@ async def _watch(port: int) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "ages": [age for client in clients for age in client.ages],
-        "wrong": await asyncio.to_thread(_wrong, execution.pk, clients),
+        "wrong": await asyncio.to_thread(wrong, execution.pk, clients),
         "resyncs": sum(client.resyncs for client in clients),
         "path": f"/executions/{execution.public_id}/",
     }
@@ -151,10 +159,12 @@ async def _watch(port: int) -> dict[str, Any]:
 
 def _submitted_and_paused(port: int) -> tuple[Any, dict[str, str]]:
     """The run, and what a signed-in page sends."""
+    from django.contrib.auth import get_user_model
+
     from executions import services, specs
     from executions.models import Execution
 
-    user, cookie = _signed_in()
+    user: Any = get_user_model().objects.get(is_superuser=True)
     text = json.dumps(spec("watched", TASKS))
     execution = services.execution_submit(user=user, spec=specs.parse(text, format="json"))
     services.execution_pause(execution=execution, user=user)
@@ -162,10 +172,11 @@ def _submitted_and_paused(port: int) -> tuple[Any, dict[str, str]]:
     while not Execution.objects.filter(pk=execution.pk, state="paused").exists():
         assert time.monotonic() < until, "it was not paused"
         time.sleep(0.05)
-    return execution, {"Cookie": f"sessionid={cookie}", "Origin": f"http://127.0.0.1:{port}"}
+    return execution, {"Cookie": f"sessionid={signed_in()}", "Origin": f"http://127.0.0.1:{port}"}
 
 
-def _signed_in() -> tuple[Any, str]:
+def signed_in() -> str:
+    """The cookie of a session of the site's superuser."""
     from django.contrib.auth import (
         BACKEND_SESSION_KEY,
         HASH_SESSION_KEY,
@@ -180,10 +191,11 @@ def _signed_in() -> tuple[Any, str]:
     session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.save()
-    return user, str(session.session_key)
+    return str(session.session_key)
 
 
-def _wrong(pk: int, clients: list[Client]) -> int:
+def wrong(pk: int, clients: list[Client]) -> int:
+    """How many of them show something else than the database holds."""
     from executions import frames
     from executions.watching.snapshots import execution_snapshot
 
@@ -223,7 +235,7 @@ def _loads(port: int, path: str) -> list[float]:
         raise Missing("no Chromium here: apt-get install chromium")
     from playwright.sync_api import sync_playwright
 
-    _, cookie = _signed_in()
+    cookie = signed_in()
     address = f"http://127.0.0.1:{port}"
     taken = []
     with sync_playwright() as playwright:

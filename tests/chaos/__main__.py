@@ -1,7 +1,9 @@
 """`python -m tests.chaos [ROW ...]`: run drills, each on a site of its own, and print the table.
 
-Without rows and database: all of them on both, at full tempo, and what was seen is written to
-docs/faults.md. `--inside` runs one row in this process; the parent starts itself so for each row.
+Without rows: all of them, on both databases, at full tempo, and what was seen is written to
+docs/faults.md; with rows and `--write`, their lines are replaced there. `--mutants` takes out rule
+by rule and sees that a drill fails. `--inside` runs one row in this process; the parent starts
+itself so for each row.
 """
 
 from __future__ import annotations
@@ -15,15 +17,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.report import NAMES, write
 from tests.postgres import cluster, programs
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLE = ROOT / "docs" / "faults.md"
-NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+LONGEST_S = 1500
 
 
 def run_inside(row: str, tempo: float, seed: int) -> dict[str, Any]:
@@ -35,21 +37,36 @@ def run_inside(row: str, tempo: float, seed: int) -> dict[str, Any]:
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
 
+    from executions.runners.processes import become_subreaper
+    from tests.chaos.leftovers import orphans, zombies
+    from tests.chaos.load import keep_secret
+    from tests.chaos.pages import Pages
     from tests.chaos.site import Site, running
     from tests.chaos.stage import Stage
     from tests.chaos.table import DRILLS, MIX
-    from tests.chaos.verdict import verdict
+    from tests.chaos.verdict import told_too_much, verdict
 
-    call_command("migrate", verbosity=0)
+    if code := os.environ.get("DRILL_CODE"):
+        manage = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        subprocess.run(manage, cwd=code, check=True)
+    else:
+        call_command("migrate", verbosity=0)
     get_user_model().objects.create_superuser("drill", password=None)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
-    site = Site(Path(settings.VAR_DIR))
+    keep_secret()
+    become_subreaper()  # whatever loses its parent comes here and is seen
+    site = Site(Path(settings.VAR_DIR), Path(os.environ.get("DRILL_CODE", ROOT)))
     begun = time.monotonic()
-    with running(site):
-        stage = Stage(site, tempo, seed)
+    with closing(Pages(site.web_socket)) as pages, running(site):
+        stage = Stage(site, tempo, seed, pages)
         said = DRILLS.get(row, MIX).run(stage)
-    faults = verdict(stage.diary)
-    return {"saw": said, "faults": faults, "s": time.monotonic() - begun}
+        faults = [*verdict(stage), *zombies()]
+    faults += [*orphans(), *told_too_much(site.var)]
+    return {
+        "saw": said,
+        "faults": faults,
+        "s": time.monotonic() - begun,
+        "pages_s": pages.equal_s,
+    }
 
 
 def run_apart(row: str, tempo: float, seed: int, database: str = "sqlite") -> dict[str, Any]:
@@ -58,7 +75,8 @@ def run_apart(row: str, tempo: float, seed: int, database: str = "sqlite") -> di
 
     made = DRILLS.get(row, MIX)
     if why := made.missing():
-        return {"row": row, "what": made.what, "saw": f"skipped: {why}", "s": 0, "faults": []}
+        skipped = {"saw": f"skipped: {why}", "s": 0, "faults": [], "is_skipped": True}
+        return {"row": row, "what": made.what, **skipped}
     with ExitStack() as stack:
         var = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pexec-drill-")))
         environment = {
@@ -96,10 +114,12 @@ def _run_in(environment: dict[str, str], var: Path, arguments: list[str]) -> dic
         text=True,
     )
     try:
-        out, err = process.communicate(timeout=900)
-    except subprocess.TimeoutExpired:
+        out, err = process.communicate(timeout=LONGEST_S)
+    except (subprocess.TimeoutExpired, SystemExit, KeyboardInterrupt) as error:
         process.terminate()  # it ends what it started
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=90)
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
     if process.returncode == 0:
         return dict(json.loads(out.splitlines()[-1]))
     logs = "\n".join(
@@ -110,26 +130,6 @@ def _run_in(environment: dict[str, str], var: Path, arguments: list[str]) -> dic
     return {"saw": "", "s": took_s, "faults": [err[-3000:], logs]}
 
 
-def write_table(seen: dict[str, list[dict[str, Any]]]) -> None:
-    """Keep what was seen: a table for each database."""
-    lines = [
-        "# Faults injected and what was seen",
-        "",
-        "Made by `make chaos`; every row ran against real processes and broke no promise",
-        "(limits, dependencies, attempts, permits, the tasks' own diary, database integrity).",
-    ]
-    for database, results in seen.items():
-        lines += [
-            "",
-            f"## {NAMES[database]}",
-            "",
-            "| row | fault | seen | took |",
-            "|---|---|---|---|",
-        ]
-        lines += [f"| {r['row']} | {r['what']} | {r['saw']} | {r['s']:.0f} s |" for r in results]
-    TABLE.write_text("\n".join(lines) + "\n")
-
-
 def main() -> int:
     """Parse, run, print."""
     parser = argparse.ArgumentParser(prog="tests.chaos", description=__doc__)
@@ -138,10 +138,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", choices=[*NAMES], help="only this one (else both)")
     parser.add_argument("--times", type=int, default=1, help="each row so often")
-    parser.add_argument("--write", action="store_true", help="into docs/faults.md at any tempo")
+    parser.add_argument("--write", action="store_true", help="these rows into docs/faults.md")
+    parser.add_argument("--mutants", action="store_true", help="without a rule a drill must fail")
     parser.add_argument("--seeds", type=int, help="so many mixtures of faults, instead of rows")
     parser.add_argument("--inside", action="store_true")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pexec_site.settings")
     if options.inside:
         print(json.dumps(run_inside(options.rows[0], options.tempo, options.seed)))
@@ -150,13 +152,41 @@ def main() -> int:
 
     django.setup()
     databases = [options.database] if options.database else _databases()
+    if options.mutants:
+        return _run_mutants()
     if options.seeds:
         return _run_seeds(databases, options)
+    if options.write and options.tempo != 1:
+        parser.error("what is written is seen at full tempo")
+    from tests.chaos.table import DRILLS
+
     seen = {name: _run_rows(name, options) for name in databases}
     broken = any(result["faults"] for results in seen.values() for result in results)
-    if not broken and (options.write or not (options.rows or options.database)):
-        write_table(seen)
+    if options.write or not (options.rows or options.database or options.tempo != 1):
+        kept = {
+            name: [r for r in results if not (r["faults"] or r.get("is_skipped"))]
+            for name, results in seen.items()
+        }
+        write(kept, [*DRILLS])
     return 1 if broken else 0
+
+
+def _run_mutants() -> int:
+    """Each rule taken out in every process of a site: its drill must fail, and hold with it."""
+    from tests.chaos.mutants import MUTANTS, QUICK
+
+    unseen = 0
+    for rule, mutant in MUTANTS.items():
+        for name in ("", rule):
+            os.environ["DRILL_MUTANT"] = name
+            result = run_apart(mutant.row, QUICK, 1)
+            is_right = bool(result["faults"]) == bool(name)
+            unseen += not is_right
+            fault = str(result["faults"][0]).strip().splitlines()[-1] if result["faults"] else ""
+            how = f"without {rule}" if name else f"with {rule}"
+            mark = "as it should" if is_right else "WRONG"
+            print(f"{mutant.row:>3} {how}: {fault or 'kept'}  {mark}", flush=True)
+    return min(unseen, 1)
 
 
 def _run_seeds(databases: list[str], options: argparse.Namespace) -> int:

@@ -14,10 +14,9 @@ import time
 from django.utils import timezone
 
 from executions import services
-from executions.dispatch.bus import default_bus
-from executions.models import Attempt, Execution, Leadership, TaskRun, Team
+from executions.models import Attempt, Execution, Leadership, TaskRun
 from executions.scheduling.model import AttemptState, Reason
-from tests.chaos.load import finished, mixed, submit
+from tests.chaos.load import finished
 from tests.chaos.site import wait_until
 from tests.chaos.stage import (
     HEAL_S,
@@ -132,7 +131,7 @@ def leader_stopped(stage: Stage) -> str:
 @drill("5")
 def worker_stopped(stage: Stage) -> str:
     """SIGSTOP a worker: its commands are killed before their permits are used again."""
-    execution = submit(long_running(stage, seconds=40 * stage.tempo + 10))
+    execution = stage.submit(long_running(stage, seconds=40 * stage.tempo + 10))
     stage.running(execution, 2)
     incarnation = holder_of(execution)
     name = process_of(stage.site, incarnation)
@@ -216,33 +215,6 @@ def messages_repeated(stage: Stage) -> str:
     return f"{attempts} attempts, each started once"
 
 
-@drill("13")
-def limit_moved(stage: Stage) -> str:
-    """A limit goes 5 → 1 → 0 → 5 in a run: it drains, stops, goes on."""
-    Team.objects.filter(name="dev_team").update(max_parallel=5)
-    execution = submit(everybody_in(stage, "dev_team"))
-    stage.running(execution, 5)
-    for limit in (1, 0):
-        Team.objects.filter(name="dev_team").update(max_parallel=limit)
-        default_bus().wake()
-        live = Attempt.objects.filter(execution=execution, released_at=None)
-        wait_until(lambda n=limit, rows=live: rows.count() <= n, 20, f"drained to {limit}")
-    Team.objects.filter(name="dev_team").update(max_parallel=5)
-    default_bus().wake()
-    stage.running(execution, 5)
-    stage.finish(execution)
-    return "drained to 1 and to 0, went on at 5"
-
-
-def everybody_in(stage: Stage, team: str) -> dict[str, object]:
-    """A wide load under one limit."""
-    spec = mixed(stage.seed, stage.diary, 30, 1.0)
-    for row in spec["tasks"]:
-        row |= {"team": team, "task_type": "light_tasks", "depends_on": []}
-        row.pop("required_resources", None)
-    return spec
-
-
 @drill("14")
 def cancelled_at_any_time(stage: Stage) -> str:
     """Cancel at many moments, twice, with Redis down too: over within ten seconds."""
@@ -267,20 +239,19 @@ def cancelled_at_any_time(stage: Stage) -> str:
 
 @drill("17")
 def everything_killed(stage: Stage) -> str:
-    """Kill -9 of everything at once, at random moments, many times."""
+    """Kill -9 of everything at once, at random moments, 50 times at full tempo."""
     dice = random.Random(stage.seed)
     execution = stage.load(tasks=40)
-    rounds = 10
+    rounds = max(3, round(50 * stage.tempo))
+    loads = 1
     for _ in range(rounds):
         pause = time.monotonic() + dice.uniform(0.5, 4.0)
         wait_until(lambda at=pause: time.monotonic() >= at, 10, "a moment")
         for name in list(stage.site.processes):
             stage.site.kill(name)
-        stage.site.start_redis()
-        stage.site.start_dispatcher()
-        stage.site.start_worker()
-        stage.site.start_worker()
+        stage.site.start_all()
         if is_over(execution):
-            break
+            execution = stage.load(tasks=40)
+            loads += 1
     stage.finish(execution)
-    return f"killed {rounds} times"
+    return f"killed {rounds} times in {loads} runs"

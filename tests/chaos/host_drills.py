@@ -58,6 +58,7 @@ def _spread(stage: Stage, kind: str) -> None:
     }
     other = "worker" if kind == "dispatcher" else "dispatcher"
     site.within |= {"redis": network.within("redis"), f"{other}-x": network.within("router")}
+    site.within |= {"web": network.within("router")}
     site.within |= {f"{kind}-{host}": network.within(host) for host in "ab"}
     bound = ("--bind", network.address("redis"), "--protected-mode", "no")  # nobody else is there
     site.start_redis("--port", "6379", *bound)
@@ -70,6 +71,8 @@ def _start(stage: Stage, name: str) -> None:
         stage.site.start_worker(name=name)
     elif "dispatcher" in name:
         stage.site.start_dispatcher(name=name)
+    elif name == "web":
+        stage.site.start_web()
 
 
 def _restart_ended(stage: Stage) -> None:

@@ -17,9 +17,19 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from executions import services, specs
-from executions.models import Execution
+from executions.models import Execution, Secret
 from executions.scheduling.model import FINAL_EXECUTION_STATES
 from tests.chaos.site import DrillTimeoutError, wait_until
+
+SECRET = "drilled-0f3c9a7e51"
+"""Printed by some tasks; nobody may read it."""
+
+
+def keep_secret() -> None:
+    """Seal it, so that tasks may use it."""
+    secret = Secret(name="drill")
+    secret.seal(SECRET)
+    secret.save()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,8 @@ def mixed(seed: int, diary: Path, tasks: int = 40, seconds: float = 1.0) -> dict
         }
         if dice.random() < 0.2:
             row["required_resources"] = [{"id": "drill-db", "exclusive": dice.random() < 0.5}]
+        if dice.random() < 0.2:
+            row["payload"]["env"] = {"DRILL_SECRET": "${secret:drill}"}
         rows.append(row)
     return {
         "name": f"drill-{seed}",
@@ -64,7 +76,7 @@ def mixed(seed: int, diary: Path, tasks: int = 40, seconds: float = 1.0) -> dict
 def command(diary: Path, seconds: float) -> str:
     """A shell command that keeps a diary: begun, and ended if it was let."""
     say = f'"$PEXEC_TASK $PEXEC_ATTEMPT $PEXEC_TOKEN $(date +%s.%N)" >> {diary}'
-    return f"echo begin {say}; sleep {seconds:.2f}; echo end {say}"
+    return f"echo begin {say}; echo $DRILL_SECRET; sleep {seconds:.2f}; echo end {say}"
 
 
 def traces(diary: Path) -> list[Trace]:

@@ -14,10 +14,9 @@ from django.conf import settings
 from django.db import connection
 
 from executions import services
-from executions.dispatch.bus import default_bus
 from executions.models import Execution, Team
 from executions.scheduling.model import FINAL_EXECUTION_STATES
-from tests.chaos.load import mixed, submit
+from tests.chaos.load import mixed
 from tests.chaos.stage import Stage, after, drill, flush_redis
 from tests.chaos.verdict import verdict
 from tests.postgres import Cluster
@@ -30,7 +29,7 @@ class Mixer:
     """Breaks and heals one site. Each fault is a block: broken at its start, whole at its end."""
 
     def __init__(self, stage: Stage, seed: int) -> None:
-        self.site, self.tempo = stage.site, stage.tempo
+        self.stage, self.site, self.tempo = stage, stage.site, stage.tempo
         self.dice = random.Random(seed)
         self.frozen: set[str] = set()
         self.leaving: set[str] = set()
@@ -53,6 +52,8 @@ class Mixer:
         names = list(self.site.processes)
         if "redis" not in names:
             self.site.start_redis()
+        if "web" not in names:
+            self.site.start_web()
         if not any("dispatcher" in name for name in names):
             self.site.start_dispatcher()
         for _ in range(WORKERS - sum("worker" in name for name in names)):
@@ -113,11 +114,9 @@ class Mixer:
     @contextmanager
     def closed(self) -> Iterator[None]:
         """A team is closed, and opened again."""
-        Team.objects.filter(name="dev_team").update(max_parallel=0)
-        default_bus().wake()
+        self.stage.limit(Team.objects.get(name="dev_team"), 0)
         yield
-        Team.objects.filter(name="dev_team").update(max_parallel=10)
-        default_bus().wake()
+        self.stage.limit(Team.objects.get(name="dev_team"), 10)
 
     @contextmanager
     def database_away(self) -> Iterator[None]:
@@ -178,13 +177,13 @@ def mixture(stage: Stage) -> str:
             execution = _survived(stage, mixer, seed)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}, {mixer.said}: {error}") from error
-        if found := verdict(stage.diary):
+        if found := verdict(stage):
             raise AssertionError(f"seed {seed}, {mixer.said}: {execution} {found}")
     return f"{SEEDS_A_SITE} seeds"
 
 
 def _survived(stage: Stage, mixer: Mixer, seed: int) -> Execution:
-    execution = submit(mixed(seed, stage.diary, mixer.dice.randint(8, 24), 0.6))
+    execution = stage.submit(mixed(seed, stage.diary, mixer.dice.randint(8, 24), 0.6))
     after(mixer.dice.uniform(0.0, 1.5))
     mixer.mix()
     if mixer.dice.random() < 0.15:

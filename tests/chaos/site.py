@@ -23,6 +23,8 @@ from executions.management.embedded_redis import redis_command
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP_S = 0.05
+SLOTS = 4
+"""Of each worker."""
 
 
 class DrillTimeoutError(AssertionError):
@@ -46,6 +48,8 @@ class Site:
     """Processes by name. `env` is added to each one's environment, `within` before its command."""
 
     var: Path
+    code: Path = ROOT
+    """Whose code is started: this tree's, with faults built in, or an older one's."""
     env: dict[str, str] = field(default_factory=dict)
     within: dict[str, list[str]] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -66,11 +70,32 @@ class Site:
         self._celery(name, ["--dispatcher", "--no-lanes", "-P", "solo"], env)
         return name
 
-    def start_worker(self, slots: int = 4, name: str = "", **env: str) -> str:
+    def start_worker(self, name: str = "", **env: str) -> str:
         """Start one more worker process; its name."""
         name = name or self._name("worker")
-        self._celery(name, ["-P", "threads", "-c", str(slots)], env)
+        self._celery(name, ["-P", "threads", "-c", str(SLOTS)], env)
         return name
+
+    @property
+    def web_socket(self) -> Path:
+        """Where pages are served."""
+        return self.var / "web.sock"
+
+    def start_web(self) -> None:
+        """Start what serves pages, REST and sockets."""
+        for path in self.var.glob("web.sock*"):  # and its lock, which a killed one leaves
+            path.unlink()
+        daphne = [sys.executable, "-m", "daphne", "-u", str(self.web_socket), "--verbosity", "0"]
+        self._spawn("web", [*daphne, "pexec_site.asgi:application"])
+
+    def start_all(self, *, workers: int = 2, dispatchers: int = 1) -> None:
+        """Start a whole site."""
+        self.start_redis()
+        self.start_web()
+        for _ in range(dispatchers):
+            self.start_dispatcher()
+        for _ in range(workers):
+            self.start_worker()
 
     def _name(self, kind: str) -> str:
         self._made += 1
@@ -85,7 +110,7 @@ class Site:
                     "-m",
                     "celery",
                     "-A",
-                    "tests.chaos.app",
+                    "tests.chaos.app" if self.code == ROOT else "pexec_site.celery",
                     "worker",
                     "-n",
                     f"{name}@x",
@@ -100,7 +125,7 @@ class Site:
         with (self.var / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [*self.within.get(name, ()), *command],
-                cwd=ROOT,
+                cwd=self.code,
                 env={**os.environ, **self.env, **(env or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -130,8 +155,8 @@ class Site:
         def frozen() -> bool:
             self.send(name, signal.SIGSTOP)
             pid = self.processes[name].pid
-            wait_until(lambda: _is_stopped(pid), 5, f"every thread of {name} stands")
-            if _is_writable():
+            wait_until(lambda: is_stopped(pid), 5, f"every thread of {name} stands")
+            if is_writable():
                 return True
             self.send(name, signal.SIGCONT)
             return False
@@ -168,13 +193,13 @@ class Site:
                 process.wait(10)
 
 
-def _is_stopped(pid: int) -> bool:
+def is_stopped(pid: int) -> bool:
     """Whether all its threads stand: one in a system call goes on to its end."""
     states = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat"))
     return all(state.rpartition(")")[2].split()[0] == "T" for state in states)
 
 
-def _is_writable() -> bool:
+def is_writable() -> bool:
     """Whether nobody holds the database for long (a running process does for milliseconds)."""
     if connection.vendor != "sqlite":
         return True
@@ -189,15 +214,9 @@ def _is_writable() -> bool:
 
 
 @contextmanager
-def running(
-    site: Site, *, workers: int = 2, slots: int = 4, dispatchers: int = 1
-) -> Iterator[Site]:
+def running(site: Site) -> Iterator[Site]:
     """A site at work."""
-    site.start_redis()
-    for _ in range(dispatchers):
-        site.start_dispatcher()
-    for _ in range(workers):
-        site.start_worker(slots)
+    site.start_all()
     try:
         yield site
     finally:

@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import redis
 from django.conf import settings
+from django.contrib.auth import get_user_model
 
-from executions.models import Attempt, Execution, TaskRun, WorkerProcess
+from executions import services
+from executions.models import (
+    Attempt,
+    Execution,
+    Resource,
+    TaskRun,
+    TaskType,
+    Team,
+    WorkerProcess,
+)
+from executions.models.snapshots import site_limits
 from executions.scheduling.model import AttemptState, TaskState
+from executions.services import Scope
 from tests.chaos.load import finished, mixed, submit
+from tests.chaos.pages import Pages
 from tests.chaos.site import Site, wait_until
 
 HEAL_S = 60.0
 SLACK_S = 20.0
 """What a busy machine may add: the roster starts its window anew where it looked too seldom."""
+
+
+class UnixHTTP(http.client.HTTPConnection):
+    """HTTP over the socket that pages are served on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        """To a path instead of a port."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
 
 
 @dataclass(slots=True)
@@ -28,6 +58,16 @@ class Stage:
     site: Site
     tempo: float
     seed: int
+    pages: Pages
+    limits: list[tuple[float, dict[str, int]]] = field(default_factory=list)
+    """From when on (epoch seconds) which limits held."""
+    token: str = ""
+    """Of the superuser for REST."""
+    slack_s: float = 0.05
+    """How far clocks of the site may be apart."""
+
+    def __post_init__(self) -> None:
+        self.limits.append((float("-inf"), site_limits()))
 
     @property
     def diary(self):
@@ -35,7 +75,34 @@ class Stage:
 
     def load(self, tasks: int = 24, seconds: float = 1.0) -> Execution:
         """Submit a mixed run."""
-        return submit(mixed(self.seed, self.diary, tasks, seconds))
+        return self.submit(mixed(self.seed, self.diary, tasks, seconds))
+
+    def submit(self, spec: dict[str, Any]) -> Execution:
+        """Submit a run, and open its page."""
+        execution = submit(spec)
+        self.pages.follow(execution)
+        return execution
+
+    def limit(self, limit: Team | TaskType | Resource, value: int) -> None:
+        """Change a limit, as pages do."""
+        changed_at = time.time()
+        services.limit_change(limit=limit, value=value, user=None)
+        self.limits.append((changed_at, site_limits()))
+
+    def asked(self, path: str, body: bytes | None = None, kind: str = "application/json"):
+        """What the site answers over HTTP to its superuser: (status, text)."""
+        user = get_user_model().objects.get(username="drill")
+        self.token = self.token or services.token_make(user=user, scope=Scope.CONFIGURE, days=1)[0]
+        headers = {
+            "Authorization": f"Token {self.token}",
+            "Content-Type": kind,
+            **self.pages.headers,
+        }
+        wait_until(self.site.web_socket.exists, 30, "pages are served")
+        with closing(UnixHTTP(self.site.web_socket)) as site:
+            site.request("GET" if body is None else "POST", path, body, headers)
+            answer = site.getresponse()
+            return answer.status, answer.read().decode(errors="replace")
 
     def running(self, execution: Execution, count: int = 3) -> None:
         """Wait until some of it runs."""
@@ -135,7 +202,7 @@ def is_over(execution: Execution) -> bool:
     return Execution.objects.filter(pk=execution.pk, completed_at__isnull=False).exists()
 
 
-def long_running(stage: Stage, seconds: float, tasks: int = 4) -> dict[str, object]:
+def long_running(stage: Stage, seconds: float, tasks: int = 4) -> dict[str, Any]:
     """Tasks that take long."""
     spec = mixed(stage.seed, stage.diary, tasks, 0.1)
     for row in spec["tasks"]:

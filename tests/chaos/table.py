@@ -1,9 +1,23 @@
 """Every row of the fault table that is drilled, in its order."""
 
-from tests.chaos import database_drills, drills, host_drills, mix
+from tests.chaos import (
+    database_drills,
+    drills,
+    host_drills,
+    limit_drills,
+    mix,
+)
 from tests.chaos.stage import DRILLS
 
-__all__ = ["DRILLS", "MIX", "database_drills", "drills", "host_drills", "mix"]
+__all__ = [
+    "DRILLS",
+    "MIX",
+    "database_drills",
+    "drills",
+    "host_drills",
+    "limit_drills",
+    "mix",
+]
 
 MIX = DRILLS.pop("mix")
 """Not a row: run with `--seeds`."""

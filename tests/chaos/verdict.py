@@ -1,35 +1,42 @@
-"""What must hold after every drill, read from the rows and from the tasks' own diary."""
+"""What must hold after every drill, read from the rows and from the tasks' own diary.
+
+Limits, order, attempts and retries are judged by `tests.invariants`, as for the brain itself.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
 
+from django.conf import settings
 from django.db import connection
-from django.db.models import F
 
-from executions.models import Attempt, Execution, TaskRun
+from executions.models import Attempt, AttemptOutput, Execution, TaskRun, WorkerProcess
+from executions.models.snapshots import group_of, site_limits
 from executions.scheduling.model import (
     FINAL_EXECUTION_STATES,
     FINAL_TASK_STATES,
     LIVE_ATTEMPT_STATES,
-    TaskState,
 )
-from tests.chaos.load import Trace, traces
+from tests.chaos.load import SECRET, Trace, traces
+from tests.chaos.site import SLOTS
+from tests.chaos.stage import Stage
+from tests.invariants import AttemptRecord, History, problems
 
 OVERLAP_GRACE_S = 0.05
+LIMITS_LAG_S = 10.0
+"""A limit that was changed may go unnoticed for so long where the word of it is lost."""
+MOMENTS = ("dispatched_at", "released_at", "started_at", "finished_at")
 
 
-def verdict(diary: Path) -> list[str]:
-    """Every broken promise in words; empty: all were kept."""
+def verdict(stage: Stage) -> list[str]:
+    """Every broken promise in words; empty: all were kept. The site still runs."""
     return [
         *_everything_ended(),
-        *_numbers_without_gaps(),
-        *_dependencies_first(),
-        *_one_completion(),
-        *_exclusive_means_alone(),
-        *_work_agrees(traces(diary)),
+        *_log_agrees(stage),
+        *_work_agrees(traces(stage.diary)),
         *_database_sound(),
+        *stage.pages.faults(),
     ]
 
 
@@ -52,64 +59,45 @@ def _everything_ended() -> list[str]:
     return faults
 
 
-def _numbers_without_gaps() -> list[str]:
-    numbers: defaultdict[int, list[int]] = defaultdict(list)
-    for task_run, number in Attempt.objects.order_by("number").values_list("task_run", "number"):
-        numbers[task_run].append(number)
-    return [
-        f"task run {pk} has attempts {found}"
-        for pk, found in numbers.items()
-        if found != list(range(1, len(found) + 1))
-    ]
-
-
-def _dependencies_first() -> list[str]:
-    faults = []
-    for execution in Execution.objects.all():
-        runs = {run.task_id: run for run in execution.task_runs.all()}
-        first = {}
-        for task_run, at in Attempt.objects.filter(execution=execution).values_list(
-            "task_run__task_id", "dispatched_at"
-        ):
-            first[task_run] = min(at, first.get(task_run, at))
-        for task, at in first.items():
-            for needed in runs[task].depends_on:
-                before = runs[needed]
-                if before.state != TaskState.COMPLETED or before.finished_at > at:
-                    faults.append(f"{execution}/{task} began before {needed} was done")
-    return faults
-
-
-def _one_completion() -> list[str]:
-    late = Attempt.objects.filter(
-        task_run__state=TaskState.COMPLETED, dispatched_at__gt=F("task_run__finished_at")
+def _log_agrees(stage: Stage) -> list[str]:
+    """The whole attempt log, over all executions at once, against groups and limits."""
+    executions = {e.pk: e for e in Execution.objects.all()}
+    rows: defaultdict[int, list[TaskRun]] = defaultdict(list)
+    for row in TaskRun.objects.order_by("execution", "position"):
+        rows[row.execution_id].append(row)
+    groups = {e.public_id: group_of(e, rows[pk]) for pk, e in executions.items()}
+    return problems(
+        [_record(attempt) for attempt in Attempt.objects.select_related("task_run")],
+        groups,
+        limits=_limits(stage),
+        workers=dict.fromkeys(WorkerProcess.objects.values_list("pk", flat=True), SLOTS),
+        states={
+            (executions[pk].public_id, row.task_id): row.state
+            for pk, found in rows.items()
+            for row in found
+        },
+        slack_s=stage.slack_s,
+        limits_lag_s=LIMITS_LAG_S,
     )
-    return [f"{a.task_run} was started again after its completion" for a in late]
 
 
-def _exclusive_means_alone() -> list[str]:
-    """Held times of a resource: an exclusive holder overlaps nobody."""
-    held: defaultdict[str, list[tuple[float, float, bool, str]]] = defaultdict(list)
-    for attempt in Attempt.objects.exclude(released_at=None).select_related("task_run"):
-        for need in attempt.task_run.required_resources:
-            held[need["id"]].append(
-                (
-                    attempt.dispatched_at.timestamp(),
-                    attempt.released_at.timestamp(),
-                    need.get("exclusive", False),
-                    attempt.task_run.task_id,
-                )
-            )
-    faults = []
-    for resource, intervals in held.items():
-        intervals.sort()
-        for n, (begin, end, alone, task) in enumerate(intervals):
-            for begin2, _end2, alone2, task2 in intervals[n + 1 :]:
-                if begin2 >= end:
-                    break
-                if alone or alone2:
-                    faults.append(f"{resource}: {task} and {task2} together from {begin2 - begin}")
-    return faults
+def _limits(stage: Stage) -> History:
+    """As they were from when on; what a run brought along was always so."""
+    now = site_limits()
+    return [(since, {**now, **limits}) for since, limits in stage.limits]
+
+
+def _record(attempt: Attempt) -> AttemptRecord:
+    moments = {name: getattr(attempt, name) for name in MOMENTS}
+    return AttemptRecord(
+        execution=f"PEXEC-{attempt.execution_id}",
+        task=attempt.task_run.task_id,
+        number=attempt.number,
+        state=attempt.state,
+        worker=attempt.worker,
+        reason=attempt.reason,
+        **{name: at and at.timestamp() for name, at in moments.items()},
+    )
 
 
 def _work_agrees(found: list[Trace]) -> list[str]:
@@ -142,3 +130,20 @@ def _database_sound() -> list[str]:
         cursor.execute("PRAGMA integrity_check")
         answer = cursor.fetchone()[0]
     return [] if answer == "ok" else [f"integrity check: {answer}"]
+
+
+def told_too_much(var: Path) -> list[str]:
+    """Secrets and tokens that stand in a log, or in what a task printed."""
+    hidden = {
+        "the key": settings.SECRET_KEY,
+        "a secret": SECRET,
+        **{f"a token of {a.task_run}": a.token for a in Attempt.objects.select_related("task_run")},
+    }
+    faults = []
+    for path in sorted(var.glob("*.log")):
+        text = path.read_text(errors="replace")
+        faults += [f"{path.name} tells {what}" for what, value in hidden.items() if value in text]
+    for output in AttemptOutput.objects.select_related("attempt__task_run"):
+        if SECRET.encode() in bytes(output.head) + bytes(output.tail):
+            faults.append(f"the output of {output.attempt.task_run} tells a secret")
+    return faults

@@ -1,0 +1,84 @@
+"""Live pages that stay open through a drill, as a browser keeps them.
+
+Each must come to show what the database holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+
+from websockets.asyncio.client import unix_connect
+from websockets.exceptions import WebSocketException
+
+from bench.live import Client, signed_in, wrong
+from executions.models import Execution
+
+EQUAL_WITHIN_S = 15.0
+AGAIN_S = 0.5
+STEP_S = 0.1
+
+
+class Pages:
+    """One page for each execution that is followed, in a thread of its own."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self.headers = {"Cookie": f"sessionid={signed_in()}", "Origin": "http://localhost"}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._open: dict[int, tuple[Client, Future[None]]] = {}
+        self.equal_s = 0.0
+        """How long after the end of all runs the last page showed it."""
+
+    def follow(self, execution: Execution) -> None:
+        """Open its page."""
+        client = Client({})
+        path = f"/ws/executions/{execution.public_id}/"
+        self._open[execution.pk] = (client, asyncio.run_coroutine_threadsafe(
+            self._watch(client, path), self._loop
+        ))  # fmt: skip
+
+    async def _watch(self, client: Client, path: str) -> None:
+        while not client.is_over:
+            try:
+                async with unix_connect(
+                    str(self._socket),
+                    uri=f"ws://localhost{path}",
+                    additional_headers=self.headers,
+                    max_size=None,
+                ) as live:
+                    await client.listen(live)
+            except (OSError, WebSocketException, TimeoutError):
+                pass  # as a page does: it comes back
+            await asyncio.sleep(AGAIN_S)
+
+    def faults(self) -> list[str]:
+        """Every page that does not show, in time, what the database holds; closes them all."""
+        begun = time.monotonic()
+        while left := [pk for pk in self._open if not self._is_equal(pk)]:
+            if time.monotonic() > begun + EQUAL_WITHIN_S:
+                break
+            time.sleep(STEP_S)
+        self.equal_s = max(self.equal_s, time.monotonic() - begun)
+        self._forget()
+        return [f"the page of PEXEC-{pk} does not show what the database holds" for pk in left]
+
+    def _is_equal(self, pk: int) -> bool:
+        client, _ = self._open[pk]
+        return client.is_over and not wrong(pk, [client])
+
+    def _forget(self) -> None:
+        for _, task in self._open.values():
+            task.cancel()
+        self._open.clear()
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self._forget()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
