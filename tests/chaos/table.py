@@ -1,22 +1,30 @@
 """Every row of the fault table that is drilled, in its order."""
 
 from tests.chaos import (
+    command_drills,
     database_drills,
     drills,
     host_drills,
     limit_drills,
     mix,
+    spec_drills,
+    upgrade_drill,
+    watch_drills,
 )
 from tests.chaos.stage import DRILLS
 
 __all__ = [
     "DRILLS",
     "MIX",
+    "command_drills",
     "database_drills",
     "drills",
     "host_drills",
     "limit_drills",
     "mix",
+    "spec_drills",
+    "upgrade_drill",
+    "watch_drills",
 ]
 
 MIX = DRILLS.pop("mix")
