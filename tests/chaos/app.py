@@ -2,7 +2,9 @@
 
 `DRILL_CRASH=point:n` kills this process the n-th time it comes by a named point; `DRILL_NOISE=seed`
 sends every message three times, out of order and late; `DRILL_CLOCK=seconds` sets its wall clock
-off.
+off; `DRILL_STOP=n` stops it right before its n-th commit that changes tasks and dispatches none,
+and before each later one; while the file `DRILL_CUT` is there it reaches neither Redis nor its row
+in the database; `DRILL_MUTANT=rule` takes a rule out of it.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from celery.signals import worker_init
@@ -80,6 +83,45 @@ def _noisy(owner: type, name: str, seed: int) -> None:
     setattr(owner, name, wrapped)
 
 
+def _stopping(owner: type, name: str, count: int) -> None:
+    """Stand still like a machine that is suspended, with a decision made and not yet written."""
+    from executions.scheduling.messages import Dispatch
+
+    plain = getattr(owner, name)
+    left = [count]
+
+    def wrapped(self: Any, decision: Any, **more: Any) -> Any:
+        is_dispatch = any(isinstance(i, Dispatch) for i in decision.instructions)
+        if decision.transitions and not is_dispatch:
+            left[0] -= 1
+            if left[0] <= 0:
+                os.kill(os.getpid(), signal.SIGSTOP)
+        return plain(self, decision, **more)
+
+    setattr(owner, name, wrapped)
+
+
+def _cut(sign: Path) -> None:
+    """Lose Redis and the heartbeat in the database for as long as the sign is there."""
+    from executions.dispatch.bus import Bus, BusDownError
+    from executions.dispatch.worker import LaneWorker
+
+    def unless_cut(owner: type, name: str, instead: Callable[[], Any]) -> None:
+        plain = getattr(owner, name)
+
+        def wrapped(*args: Any, **more: Any) -> Any:
+            return instead() if sign.exists() else plain(*args, **more)
+
+        setattr(owner, name, wrapped)
+
+    def down() -> None:
+        raise BusDownError("cut off by the drill")
+
+    for name in ("report", "inbox_take", "heartbeat", "output_append"):
+        unless_cut(Bus, name, down)
+    unless_cut(LaneWorker, "_row_update", lambda: -1)
+
+
 @worker_init.connect
 def install(**_: object) -> None:
     """Build the faults in, once tables may be imported."""
@@ -88,6 +130,14 @@ def install(**_: object) -> None:
     from executions.dispatch.store import Store
     from executions.dispatch.worker import LaneWorker
 
+    if rule := os.environ.get("DRILL_MUTANT"):
+        from tests.dispatch.mutants import without
+
+        without(rule)
+    if count := os.environ.get("DRILL_STOP"):
+        _stopping(Store, "commit", int(count))
+    if sign := os.environ.get("DRILL_CUT"):
+        _cut(Path(sign))
     _around(Store, "commit", "dispatcher.before_commit", "dispatcher.after_commit")
     _around(Bus, "tell", after="dispatcher.after_send")
     _around(LaneWorker, "_accept", before="worker.before_accept")

@@ -4,6 +4,31 @@ import inspect
 import sys
 import textwrap
 
+from executions.dispatch import dispatcher, inbox, lease, store, worker
+
+RULES = {
+    "token at the start": (
+        worker.LaneWorker,
+        "_accept",
+        "if held.token in self._seen:",
+        "if False:",
+    ),
+    "token at the end": (
+        (store.Store, "_forget", "self.attempts.pop(address.token, None)", "pass")
+    ),
+    "whose attempt it is": (inbox, "_take_report", "or address.worker != worker", ""),
+    "term": (lease.Lease, "check", "if not held.update(", "if False and held.update("),
+    "reconcile": (dispatcher.Leader, "_look", "self._reconcile(batch)", "pass"),
+    "self-stop": (worker.LaneWorker, "_guard", 'self._stop_held(held, "lost")', "pass"),
+}
+"""Where each is written: (owner, function, its text, what stands there without it)."""
+
+
+def without(rule, put=setattr):
+    """Take the rule out of this process; `put` sets an attribute."""
+    owner, name, old, new = RULES[rule]
+    put(owner, name, mutant(owner, name, old, new))
+
 
 def mutant(owner, name, old, new):
     """The function `name` of a class or module with `old` replaced, in the module's own names.
