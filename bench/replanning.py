@@ -16,10 +16,10 @@ from executions.scheduling.model import Group, LimitKind, Requirement, Task, lim
 from executions.scheduling.replanning import Replanning, RunWatch
 from executions.scheduling.search import BetterOrder, Budget, better_order
 
-GROUPS = 12
+GROUPS = 24
 TASKS = 80
 SLOTS = 8
-SCHEDULES = 300
+SCHEDULES = 150
 KINDS = 3
 
 

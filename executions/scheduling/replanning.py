@@ -19,6 +19,7 @@ from executions.scheduling.machine import Machine
 from executions.scheduling.messages import Decision, RanksChanged, Transition
 from executions.scheduling.model import (
     FINAL_TASK_STATES,
+    WORKERS,
     ExecutionProgress,
     ExecutionState,
     Group,
@@ -27,6 +28,7 @@ from executions.scheduling.model import (
     Task,
     TaskState,
 )
+from executions.scheduling.needs import needs_by_task
 from executions.scheduling.search import LEAST_GAIN, Budget, orders_found
 from executions.scheduling.simulation import SimulationStalled, simulate_from
 
@@ -40,6 +42,7 @@ AGAIN_S: Final = 1.0
 SEARCHES_AT_MOST: Final = 20
 OVERDUE: Final = 1.1
 """A task that runs longer than expected is taken to need a tenth more than it has run."""
+LIVE_TASK_STATES: Final = frozenset({TaskState.DISPATCHED, TaskState.RUNNING})
 RUNNING_PRIORITY: Final = 1 << 20
 """Before all others: what runs has its room already."""
 
@@ -76,19 +79,25 @@ class RunWatch:
         self._searches = 0
         self._left = len(group.tasks) - ended
         self._actual_s: dict[str, float] = {}
-        self._seen: list[tuple[float, float]] = []
+        self._began_at: dict[str, float] = {}
+        """Of what runs; what ran already when the watch began is not known."""
+        self._seen = _Drift()
         self._is_disturbed = False
 
     def note(self, transition: Transition) -> None:
         """Take in what became of a task run."""
-        finish = transition.finish
+        finish, id_ = transition.finish, transition.task
+        if finish in LIVE_TASK_STATES:
+            self._began_at[id_] = transition.at
+        else:
+            self._began_at.pop(id_, None)
         if finish in FINAL_TASK_STATES:
             self._left -= 1
         if finish is TaskState.COMPLETED and transition.started_at is not None:
             assert transition.finished_at is not None
             seconds = max(0.0, transition.finished_at - transition.started_at)
-            self._actual_s[transition.task] = seconds
-            self._seen.append((seconds, self._expected[transition.task]))
+            self._actual_s[id_] = seconds
+            self._seen.add(seconds, self._expected[id_])
         elif transition.reason is not None:
             self._is_disturbed = True
 
@@ -100,11 +109,15 @@ class RunWatch:
         """Whether it is time to search again."""
         if now < self._next_at or self._left < 2 or self._searches >= SEARCHES_AT_MOST:  # noqa: PLR2004 one task has no order
             return False
-        return self._is_disturbed or self._is_off()
+        return self._is_disturbed or self._is_off(now)
 
-    def _is_off(self) -> bool:
-        off = sum(abs(actual - expected) for actual, expected in self._seen)
-        return len(self._seen) >= LEAST_DONE and off > DRIFT * sum(e for _, e in self._seen)
+    def _is_off(self, now: float) -> bool:
+        """By what is done, and by what runs longer than expected and is not done."""
+        found = replace(self._seen)
+        for id_, began_at in self._began_at.items():
+            if now - began_at > self._expected[id_]:
+                found.add(now - began_at, self._expected[id_])
+        return found.count >= LEAST_DONE and found.off_s > DRIFT * found.expected_s
 
     def standing(
         self, machine: Machine, limits: Mapping[LimitKey, int], slots: int, now: float
@@ -113,20 +126,61 @@ class RunWatch:
         self._searches += 1
         self._next_at = now + self._pause_s
         self._is_disturbed = False
-        self._seen = []
-        self._expected = expected_s(self.group, self._actual_s)
+        self._seen = _Drift()
         group = replace(self.group, holds=machine.holds(self.execution))
         progress = machine.progress(self.execution)
+        self._expected = seconds_known(group, progress, self._actual_s, now)
+        left = left_by_others(group, progress, {**limits, WORKERS: slots}, machine.usage())
         return Standing(
             self.execution,
             group,
             progress,
             dict(self._actual_s),
-            limits,
-            slots,
+            left,
+            left.pop(WORKERS),
             now,
             self._expected_in_all_s,
         )
+
+
+@dataclass(slots=True)
+class _Drift:
+    """How far tasks were off what was expected of them, in all."""
+
+    count: int = 0
+    off_s: float = 0.0
+    expected_s: float = 0.0
+
+    def add(self, actual_s: float, expected_s: float) -> None:
+        self.count += 1
+        self.off_s += abs(actual_s - expected_s)
+        self.expected_s += expected_s
+
+
+def left_by_others(
+    group: Group,
+    progress: ExecutionProgress,
+    limits: Mapping[LimitKey, int],
+    usage: Mapping[LimitKey, tuple[int, int]],
+) -> dict[LimitKey, int]:
+    """The limits less what other executions hold of them now, taken to be held on.
+
+    What the widest of the group's tasks needs is always left: it will have its turn.
+    """
+    own: defaultdict[LimitKey, int] = defaultdict(int)
+    widest: defaultdict[LimitKey, int] = defaultdict(int)
+    needs = needs_by_task(group)
+    for task in group.tasks:
+        for need in needs[task.id]:
+            units = need.units(limits.get(need.key, 0))
+            widest[need.key] = max(widest[need.key], units)
+            if progress.tasks[task.id].live is not None:
+                own[need.key] += units
+    found = {}
+    for key, most in limits.items():
+        others = usage.get(key, (0, 0))[0] - own[key]
+        found[key] = min(most, max(most - others, widest[key]))
+    return found
 
 
 def expected_s(group: Group, actual_s: Mapping[str, float]) -> dict[str, float]:
