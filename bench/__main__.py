@@ -18,7 +18,16 @@ from pathlib import Path
 
 from bench.tables import Missing, Subject, print_subject
 
-SUBJECTS = ("quality", "decisions", "replanning", "whatif", "throughput", "processes", "live")
+SUBJECTS = (
+    "quality",
+    "generality",
+    "decisions",
+    "replanning",
+    "whatif",
+    "throughput",
+    "processes",
+    "live",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

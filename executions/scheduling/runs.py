@@ -27,6 +27,7 @@ from executions.scheduling.model import (
     limit_key,
     local_key,
 )
+from executions.scheduling.needs import capacities
 from executions.scheduling.urgency import urgencies
 from executions.scheduling.watchers import ANY, Watchers
 
@@ -291,8 +292,8 @@ def open_execution(
             _remember(run, remembered)
         _count(execution, run)
     _connect(execution, built)
-    capacities = {LimitKey(limit.key): limit.max for limit in capacity.limits.values()}
-    execution.urgencies = urgencies(group, built, capacities)
+    limits = {LimitKey(limit.key): limit.max for limit in capacity.limits.values()}
+    execution.urgencies = urgencies(group, built, capacities(group, limits))
     execution.put_in_order(group.ranks)
     if execution.critical_left:
         execution.critical_phase.resize(0)

@@ -1,24 +1,27 @@
 """How early a task wants to start: by the chain of work behind it, and by what that work will hold.
 
-Where tasks need resources, a chain alone misleads: the work behind a task may be held up by a
-scarce resource far longer than the chain is long. There the order is by the chain counted from
-the middle of the task, plus half the time that all work behind it keeps its scarcest resource
-busy. Without resources it is the remaining chain alone.
+Where there is too little of a resource, a team or a type for all at once, a chain alone misleads:
+the work behind a task may be held up by what is scarce far longer than the chain is long. There
+the order is by the chain counted from the middle of the task, plus half the time that all work
+behind it keeps the scarcest of them busy. Else it is the remaining chain alone, for what all tasks
+need alike (`max_concurrency`, workers) puts none before another.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Final
 
 from executions.scheduling import graph
-from executions.scheduling.model import Group, LimitKey, LimitKind
-from executions.scheduling.needs import needs_by_task
+from executions.scheduling.model import WORKERS, Group, LimitKey
+from executions.scheduling.needs import MAX_CONCURRENCY, needs_by_task
 
 TASKS_WEIGHED: Final = 500
 """Larger groups go by the chain alone: weighing what lies behind each task is quadratic."""
-RESOURCE_PREFIX: Final = f"{LimitKind.RESOURCE}:"
+COMMON: Final = frozenset({MAX_CONCURRENCY, WORKERS})
+"""What tasks need alike."""
 
 
 def urgencies(
@@ -47,14 +50,19 @@ def urgencies(
 def _busy_shares(
     group: Group, capacity: Mapping[LimitKey, int]
 ) -> dict[str, list[tuple[LimitKey, float]]]:
-    """How long each task keeps how much of each resource busy, as seconds of all of it."""
+    """How long each task keeps how much of what is scarce busy, as seconds of all of it."""
     needs = needs_by_task(group)
+    asked: defaultdict[LimitKey, int] = defaultdict(int)
+    for task in group.tasks:
+        for need in needs[task.id]:
+            asked[need.key] += need.units(capacity.get(need.key, 0))
+    scarce = {key for key, units in asked.items() if units > capacity.get(key, 0) > 0} - COMMON
     found = {}
     for task in group.tasks:
         shares = [
             (need.key, graph.estimated_s(task) * need.units(most) / most)
             for need in needs[task.id]
-            if need.key.startswith(RESOURCE_PREFIX) and (most := capacity.get(need.key, 0)) > 0
+            if need.key in scarce and (most := capacity[need.key])
         ]
         if shares:
             found[task.id] = shares

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from executions.scheduling import graph
+from executions.scheduling.model import LimitKind, limit_key
 from executions.scheduling.urgency import TASKS_WEIGHED, urgencies
 from tests.scheduling.builders import group, run, site, task, times, units
 
@@ -39,6 +40,23 @@ def test_the_task_before_much_scarce_work_starts_before_a_longer_chain():
     chain = [task("C"), task("D", "C"), task("E", "D")]
     result = run(group(*chain, task("A"), *behind, max_concurrency=1), limits=site(resource_db=1))
     assert times(result)["A"][0] == 0
+
+
+def test_teams_and_types_count_as_well_where_they_are_too_small():
+    tasks = [task("A"), *(task(f"B{i}", "A", team="dev", task_type="api") for i in range(6))]
+    assert of(*tasks, team_dev=2, task_type_api=6)["A"] == 2 - 0.5 + 3 / 2
+    assert of(*tasks, team_dev=6, task_type_api=6)["A"] == 2, "there is enough for all"
+
+
+def test_a_groups_own_limit_makes_a_team_small():
+    dev = [task(f"B{i}", "A", team="dev", duration_s=2) for i in range(4)]
+    tasks = [task("C", duration_s=2), task("D", "C", duration_s=2), task("A"), *dev]
+    own = {limit_key(LimitKind.TEAM, "dev"): 1}
+    for limits, first in (({}, "C"), (own, "A")):
+        starts = times(
+            run(group(*tasks, max_concurrency=1, limits=limits), limits=site(team_dev=9))
+        )
+        assert starts[first][0] == 0
 
 
 def test_large_groups_go_by_the_chain_alone():
