@@ -42,6 +42,10 @@ ENDS = (
 )
 
 
+def is_end(transition) -> bool:
+    return transition.attempt_state not in (None, "dispatched", "running")
+
+
 class MachineInTheWorld(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -93,6 +97,18 @@ class MachineInTheWorld(RuleBasedStateMachine):
         events += [self.start_event(key) for key in keys]
         seed.shuffle(events)
         self.world.tell(*events)
+
+    @precondition(lambda self: self.world.live)
+    @rule(data=st.data(), seed=st.randoms(use_true_random=False))
+    def hear_of_one_end_in_many_ways(self, data, seed):
+        """Every message three times, in any order; the first end counts."""
+        key = self.pick(data, self.world.live)
+        hows = data.draw(st.lists(st.sampled_from(ENDS), min_size=1, max_size=3))
+        events = 3 * [self.start_event(key), *(self.end_event(key, how) for how in hows)]
+        seed.shuffle(events)
+        decision = self.world.tell(*events)
+        ends = [t for t in decision.transitions if (t.execution, t.task) == key and is_end(t)]
+        assert len(ends) == 1
 
     @precondition(lambda self: self.world.stopping)
     @rule(data=st.data())
@@ -150,6 +166,24 @@ class MachineInTheWorld(RuleBasedStateMachine):
     @rule()
     def crash(self):
         self.world.crash()
+
+    @precondition(lambda self: self.world.live)
+    @rule(data=st.data(), how=st.sampled_from(ENDS))
+    def crash_before_the_decision_is_written(self, data, how):
+        """What was decided is forgotten; the messages come again."""
+        event = self.end_event(self.pick(data, self.world.live), how)
+        self.world.crash(undone=[event])
+        if (event.execution, event.task) in self.world.live:
+            self.world.tell(event)
+
+    @invariant()
+    def every_task_stands_where_it_was_told_to(self):
+        world = self.world
+        assert set(world.machine.executions()) == world.open
+        for id_ in world.open:
+            stands = {t: p.state for t, p in world.machine.progress(id_).tasks.items()}
+            told = {t: s for (e, t), s in world.states.items() if e == id_}
+            assert stands == told
 
     @invariant()
     def the_log_holds(self):

@@ -84,10 +84,14 @@ class World:
             self.since[execution, task.id] = self.now
         self.tell(ExecutionSubmitted(execution, group))
 
-    def crash(self) -> None:
-        """The machine is gone; another carries on from what was remembered."""
+    def crash(self, undone=()) -> None:
+        """The machine is gone; another carries on from what was remembered.
+
+        `undone`: events it was told last, whose decision nobody heard of.
+        """
         remembered = {id_: self.machine.progress(id_) for id_ in self.machine.executions()}
         assert set(remembered) == self.open
+        self.machine.handle(undone, self.now)
         self.machine, self.twin = Machine(), Machine()
         decision = self.tell(
             LimitsChanged(self.limits),
