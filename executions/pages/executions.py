@@ -88,6 +88,12 @@ def _chosen_task(request: HttpRequest, execution: Any, task_id: str) -> dict[str
     if not task_id:
         return None
     found = stories.task_story(execution, task_id)
+    if found:
+        holders = [holder for wait in found["waiting"] for holder in wait["holders"]]
+        keys = {holder["execution"] for holder in holders}
+        visible = selectors.executions_visible_among(request.user, keys)
+        for holder in holders:
+            holder["is_visible"] = holder["execution"] in visible
     if found and found["row"].runner == "external" and found["attempts"]:
         attempt = found["attempts"][0]["row"]
         found["work"] = work_context(request, attempt) | {

@@ -5,7 +5,8 @@ from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from executions.models import Team
+from executions.models import Execution, Task, TaskGroup, TaskRun, Team
+from tests.web.conftest import AUTHOR, person
 
 OURS = [model for model in admin.site._registry if model._meta.app_label == "executions"]
 WRITTEN_BY_PEOPLE = ("team", "tasktype", "resource", "taskgroup", "task", "secret")
@@ -59,3 +60,42 @@ def test_a_limit_keeps_its_name(chief, redis_server):
     chief.post(address(Team, "change", team.pk), values)
     team.refresh_from_db()
     assert (team.name, team.max_parallel) == ("dev_team", 7)
+
+
+@pytest.fixture
+def staff(site):
+    """An author whom somebody let into the admin."""
+    client = person("staff", *AUTHOR, *(f"{verb}_task" for verb in ("add", "change", "view")))
+    client.user.is_staff = True
+    client.user.save()
+    return client
+
+
+def test_no_task_that_runs_code_comes_in_by_the_admin(staff):
+    group = TaskGroup.objects.create(name="own", owner=staff.user)
+    task = Task.objects.create(group=group, position=0, task_id="A", runner="noop", payload={})
+    shell = {"runner": "shell", "payload": '{"command": "id"}', "task_id": "A", "priority": 50}
+    form = {"required_resources-TOTAL_FORMS": 0, "required_resources-INITIAL_FORMS": 0}
+    for answer in (
+        staff.post(address(Task, "change", task.pk), {**shell, **form, "group": group.pk}),
+        staff.post(address(Task, "add"), {**shell, **form, "group": group.pk, "task_id": "B"}),
+    ):
+        assert answer.status_code == 403
+    page = staff.get(address(TaskGroup, "change", group.pk))
+    assert page.status_code == 200
+    assert b'name="tasks-0-runner"' not in page.content
+    assert list(Task.objects.values_list("runner", flat=True).filter(group=group)) == ["noop"]
+
+
+def test_what_one_may_not_see_is_not_in_the_admin_either(staff, execution):
+    assert staff.get(address(Execution, "change", execution.pk)).status_code == 200
+    group = TaskGroup.objects.create(name="theirs")
+    group.owning_teams.add(Team.objects.get(name="dev_team"))
+    Execution.objects.update(group=group, submitted_by=None)
+    for model, row in (
+        (TaskGroup, group),
+        (Execution, execution),
+        (TaskRun, execution.task_runs.first()),
+    ):
+        assert staff.get(address(model, "change", row.pk)).status_code in (302, 403)
+        assert str(row) not in staff.get(address(model, "changelist")).content.decode()

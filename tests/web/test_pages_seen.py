@@ -3,8 +3,9 @@
 import pytest
 from django.utils import timezone
 
-from executions.models import TaskGroup
-from tests.web.conftest import task_is
+from executions import services
+from executions.models import Attempt, Demand, TaskGroup, Team
+from tests.web.conftest import spec, task_is
 
 PAGES = [
     "/",
@@ -133,3 +134,30 @@ def test_progress_is_drawn_without_a_script(viewer, execution):
     page = viewer.get("/executions/").content.decode()
     assert '<rect class="fill-completed" x="0.0" y="0" width="50.0" height="10"></rect>' in page
     assert "fill-blocked" not in page
+
+
+def test_who_holds_what_a_task_waits_for_is_named_to_those_who_may_see_it(viewer, execution):
+    theirs = services.execution_submit(user=None, spec=spec("theirs", {"id": "SECRET-PLAN"}))
+    run = theirs.task_runs.get()
+    Attempt.objects.create(
+        task_run=run,
+        execution=theirs,
+        number=1,
+        token="t",
+        state="running",
+        dispatched_at=run.since,
+    )
+    for keys in (execution.task_runs.all(), theirs.task_runs.all()):
+        keys.update(team="dev_team", state="queued")
+    demand = execution.task_runs.get(task_id="build").demand
+    found = {"keys": ["team:dev_team"], "queued": 1}
+    Demand.objects.update_or_create(execution=execution, number=demand, defaults=found)
+    panel = f"/executions/{execution.public_id}/tasks/build/"
+    assert "SECRET-PLAN" in viewer.get(panel).content.decode()
+    owned = TaskGroup.objects.create(name="owned")
+    owned.owning_teams.add(Team.objects.get(name="dev_team"))
+    type(theirs).objects.filter(pk=theirs.pk).update(group=owned)
+    text = viewer.get(panel).content.decode()
+    assert "a task you may not see" in text
+    assert "SECRET-PLAN" not in text
+    assert theirs.public_id not in text
