@@ -26,8 +26,8 @@ STEP_S = 0.2
 """A stop is seen within this."""
 CONNECT_S = 10.0
 """How long one address may take before the next is tried."""
-NEVER_PUBLIC = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "::/96", "fec0::/10")))
-"""They lead to IPv4 addresses by way of a translator, or are old site-local ones."""
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""Others lead nowhere, to IPv4 addresses by way of a translator, or to old site-local ones."""
 CARRIER_GRADE_NAT = ipaddress.ip_network("100.64.0.0/10")
 EVERYTHING = ("*", "true", "yes", "on", "1")
 NOTHING = ("", "false", "no", "off", "0")
@@ -119,7 +119,7 @@ def is_public(address: Address) -> bool:
         return is_public(mapped)
     if address.version == 4 and address in CARRIER_GRADE_NAT:  # noqa: PLR2004 (the protocol's number)
         return False
-    if any(address in network for network in NEVER_PUBLIC):
+    if address.version == 6 and address not in GLOBAL_UNICAST:  # noqa: PLR2004 (the same)
         return False
     return address.is_global and not address.is_multicast
 

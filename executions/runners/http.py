@@ -61,7 +61,10 @@ class Request:
         return self.url.scheme, host, self.url.port or PORTS[self.url.scheme]
 
     def redirected(self, answer: Answer) -> Request | None:
-        """The request that an answer sends us to; None if to none. Raises RefusedError."""
+        """The request that an answer sends us to; None if to none. Raises RefusedError.
+
+        Another origin sees neither the body nor headers that could carry a secret.
+        """
         location = answer.headers.get("location")
         if answer.status not in REDIRECTS or not location:
             return None
@@ -72,8 +75,10 @@ class Request:
         there = Request(split(urljoin(self.url.geturl(), location)), method, headers, body)
         if there.origin == self.origin:
             return there
+        if body:
+            raise RefusedError(f"a redirect would take the body to {there.url.netloc}")
         seen = {k: v for k, v in headers.items() if k.lower() in HARMLESS}
-        return Request(there.url, method, seen, body)
+        return Request(there.url, method, seen, None)
 
 
 @dataclass(frozen=True, slots=True)

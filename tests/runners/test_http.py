@@ -176,6 +176,15 @@ def test_what_was_meant_for_one_origin_goes_to_no_other(asker, same_host):
     assert seen == {"host": where, "connection": "close", "accept": "text/x"}
 
 
+def test_a_body_is_not_taken_to_another_origin(asker):
+    with serving() as other:
+        where = f"http://public.example:{other.server_port}/json"
+        outcome = asker.ask(f"to?{where}", method="POST", body="for this one only")
+        assert (outcome.end, outcome.retryable) == (End.FAILED, False)
+        assert f"take the body to public.example:{other.server_port}" in outcome.error
+        assert asker.ask(f"to?{where}", method="POST").end is End.COMPLETED
+
+
 @pytest.mark.parametrize("before", [195, BODY_LIMIT_BYTES - 5])
 def test_what_is_cut_of_a_body_is_cut_after_secrets_are_masked(asker, before):
     asker.redaction = Redaction(["a-secret-of-some-length"])
@@ -204,6 +213,7 @@ def test_a_hostile_body_is_kept_without_what_no_database_takes(asker):
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
         "0.0.0.0", "224.0.0.1", "::1", "::", "fe80::1", "fc00::1", "::ffff:10.0.0.1",
         "2002:0a00:0001::", "255.255.255.255", "ff02::1", "64:ff9b::7f00:1", "::7f00:1", "fec0::1",
+        "::ffff:0:a00:1", "64:ff9b:1::a00:1", "2001:0:a00:1::", "100::1", "5f00::1", "4000::1",
     ],
 )  # fmt: skip
 def test_addresses_that_are_not_public(address):
