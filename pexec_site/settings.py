@@ -284,6 +284,10 @@ STORAGES = {
     "staticfiles": {"BACKEND": "pexec_site.static_files.ModuleStorage"},
 }
 
+PEXEC_PROXIES = env.int("PEXEC_PROXIES", default=0)
+"""How many proxies of ours a request comes through; with 0 nobody's X-Forwarded-For is believed."""
+AXES_CLIENT_IP_CALLABLE = "executions.api.permissions.address_of"
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "knox.auth.TokenAuthentication",
@@ -298,6 +302,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "executions.api.problems.handle",
     "URL_FORMAT_OVERRIDE": None,  # `format` belongs to reports
+    "NUM_PROXIES": PEXEC_PROXIES,
     "DEFAULT_THROTTLE_CLASSES": [
         "rest_framework.throttling.AnonRateThrottle",
         "rest_framework.throttling.UserRateThrottle",

@@ -8,10 +8,16 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from knox.models import AuthToken
 from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 
 from executions import selectors, services
 
 OPERATING = frozenset({"add_execution", "change_execution"})
+
+
+def address_of(request: Any) -> str:
+    """From where a request comes, for whatever counts guesses of passwords."""
+    return str(BaseThrottle().get_ident(request))
 
 
 def require(

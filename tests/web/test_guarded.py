@@ -8,6 +8,10 @@ import sys
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
+from django.test import override_settings
+
+from executions.api.permissions import address_of
 
 pytestmark = pytest.mark.django_db
 SIGN_INS = ("/login/", "/admin/login/")
@@ -47,6 +51,37 @@ def test_guessing_over_rest_is_stopped_too(client):
                          content_type="application/json")  # fmt: skip
     assert answer.status_code in (400, 401, 403, 429)
     assert "token" not in answer.json()
+
+
+def forwarded_for(n):
+    return {"X-Forwarded-For": f"203.0.113.{n}"}
+
+
+@pytest.mark.parametrize("address", SIGN_INS)
+def test_who_says_to_come_from_elsewhere_guesses_no_more_often(client, address):
+    for n in range(settings.AXES_FAILURE_LIMIT):
+        client.post(address, {"username": "x", "password": f"guess {n}"}, headers=forwarded_for(n))
+    answer = client.post(address, {"username": "x", "password": "y"}, headers=forwarded_for(99))
+    assert answer.status_code == 429
+
+
+def test_nor_asks_rest_for_tokens_more_often(client):
+    cache.clear()
+    asked = [
+        client.post("/api/v1/tokens/", {}, "application/json", headers=forwarded_for(n)).status_code
+        for n in range(31)
+    ]
+    assert asked == [400] * 30 + [429]
+    cache.clear()
+
+
+def test_behind_a_proxy_of_ours_each_address_counts_by_itself(client):
+    request = client.get(
+        "/login/", headers={"X-Forwarded-For": "6.6.6.6, 203.0.113.7"}
+    ).wsgi_request
+    assert address_of(request) == "127.0.0.1"
+    with override_settings(REST_FRAMEWORK={**settings.REST_FRAMEWORK, "NUM_PROXIES": 1}):
+        assert address_of(request) == "203.0.113.7"
 
 
 @pytest.mark.parametrize("address", ["/", "/executions/", "//evil.example/"])
