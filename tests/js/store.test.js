@@ -96,6 +96,15 @@ test("an attempt that will be followed by another is kept once", () => {
   assert.deepEqual(store.attempts, [{ position: 0, number: 1, started_at: 5, finished_at: 8, state: "failed", held_from: null, held_to: 9 }]);
 });
 
+test("an attempt that never began is none: its number is given again", () => {
+  const store = new ExecutionStore();
+  const server = new Server(dice(1), 1);
+  Object.assign(server.tasks[0], { state: "dispatched", attempts: 1, held_from: 5 });
+  store.apply(server.snapshot());
+  store.apply({ type: "delta", seq: 1, now: 9, execution: {}, demands: {}, tasks: { 0: { state: "queued", attempts: 0, held_to: 6 } } });
+  assert.deepEqual(store.attempts, []);
+});
+
 test("units under a key: teams and types one, resources as asked, alone all", () => {
   const task = { team: "dev", task_type: "api", resources: [["db", 0], ["licence", 2]] };
   assert.equal(unitsUnder(task, "team:dev"), 1);

@@ -2,6 +2,7 @@
 
 import { VERSION } from "../../static/js/columns.js";
 
+const BASE = 7;
 const STATES = ["blocked", "queued", "dispatched", "running", "retrying", "completed", "failed"];
 const MOMENTS = new Set(["since", "started_at", "finished_at", "held_from", "held_to"]);
 const COLUMNS = ["id", "title", "depends_on", "resources", "team", "task_type", "demand", "state", "since", "attempts", "started_at", "finished_at", "error", "waits", "held_from", "held_to", "reason", "skipped_because_of"];
@@ -21,7 +22,7 @@ export function packed(name, values) {
     const keys = [...new Set(values.flatMap((row) => Object.keys(row)))];
     return { keys, ms: values.map((row) => Object.entries(row).flatMap(([key, s]) => [keys.indexOf(key), 1000 * s])) };
   }
-  const told = MOMENTS.has(name) ? values.map((s) => (s === null ? null : 1000 * s)) : values;
+  const told = MOMENTS.has(name) ? values.map((s) => (s === null ? null : 1000 * (s - BASE))) : values;
   const of = [...new Set(told)];
   if (of.length === 1) {
     return { same: told[0] };
@@ -37,7 +38,7 @@ export class Server {
       id: `TASK-${i}`, title: "", depends_on: [], resources: [], team: "dev", task_type: "", demand: i % 2,
       state: "blocked", since: 0, attempts: 0, started_at: null, finished_at: null, error: "", waits: {},
     }));
-    this.execution = { id: "PEXEC-1", name: "n", state: "running", counts: {}, total: size };
+    this.execution = { id: "PEXEC-1", name: "n", state: "running", completed_at: null, counts: {}, total: size };
     this.demands = { 0: { keys: [], queued: 0, since: null, reserved_for: "" }, 1: { keys: [], queued: 0, since: null, reserved_for: "" } };
   }
 
@@ -48,7 +49,8 @@ export class Server {
     const times = 1 + Math.floor(this.random() * 3);
     for (let i = 0; i < times; i += 1) {
       const position = Math.floor(this.random() * this.tasks.length);
-      const fields = { state: STATES[Math.floor(this.random() * STATES.length)], since: this.seq };
+      const waits = { "team:dev": this.seq, ...(this.random() < 0.5 ? { workers: 1 } : {}) };
+      const fields = { state: STATES[Math.floor(this.random() * STATES.length)], since: this.seq, waits };
       Object.assign(this.tasks[position], fields);
       tasks[position] = { ...tasks[position], ...fields };
     }
@@ -59,6 +61,19 @@ export class Server {
     return structuredClone({
       type: "delta", seq: this.seq, now: this.seq, execution: { counts: this.execution.counts }, tasks, demands: { [number]: demand },
     });
+  }
+
+  /** One commit: all is over. */
+  end() {
+    this.seq += 1;
+    const tasks = {};
+    this.tasks.forEach((task, position) => {
+      tasks[position] = { state: "completed", since: this.seq };
+      Object.assign(task, tasks[position]);
+    });
+    const execution = { state: "completed", completed_at: this.seq, counts: this.counts() };
+    Object.assign(this.execution, execution);
+    return structuredClone({ type: "delta", seq: this.seq, now: this.seq, execution, tasks, demands: {} });
   }
 
   counts() {
@@ -72,7 +87,7 @@ export class Server {
   snapshot() {
     return structuredClone({
       type: "snapshot", version: VERSION, seq: this.seq, now: this.seq, execution: this.execution,
-      base: 0, count: this.tasks.length,
+      base: BASE, count: this.tasks.length,
       tasks: Object.fromEntries(COLUMNS.map((name) => [name, packed(name, this.tasks.map((task) => task[name] ?? null))])),
       demands: this.demands, attempts: [], limits: {},
     });
