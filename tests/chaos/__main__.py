@@ -182,7 +182,10 @@ def _run_mutants() -> int:
             result = run_apart(mutant.row, QUICK, 1)
             is_right = bool(result["faults"]) == bool(name)
             unseen += not is_right
-            fault = str(result["faults"][0]).strip().splitlines()[-1] if result["faults"] else ""
+            lines = str(result["faults"][0]).splitlines() if result["faults"] else []
+            fault = next(
+                (line for line in reversed(lines) if "Error: " in line), "".join(lines[:1])
+            )
             how = f"without {rule}" if name else f"with {rule}"
             mark = "as it should" if is_right else "WRONG"
             print(f"{mutant.row:>3} {how}: {fault or 'kept'}  {mark}", flush=True)

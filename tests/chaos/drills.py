@@ -254,4 +254,4 @@ def everything_killed(stage: Stage) -> str:
             execution = stage.load(tasks=40)
             loads += 1
     stage.finish(execution)
-    return f"killed {rounds} times in {loads} runs"
+    return f"killed {rounds} times, {loads} run{'s' * (loads > 1)} done"

@@ -20,6 +20,7 @@ from executions.models import Execution
 EQUAL_WITHIN_S = 15.0
 AGAIN_S = 0.5
 STEP_S = 0.1
+CLOSE_S = 15.0
 
 
 class Pages:
@@ -79,6 +80,13 @@ class Pages:
 
     def close(self) -> None:
         """Leave nothing behind."""
-        self._forget()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(CLOSE_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(CLOSE_S)
+        self._loop.close()
+
+    async def _end(self) -> None:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
