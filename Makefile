@@ -69,4 +69,4 @@ bench: $(VENV)/.installed-dev ## what it costs and how good schedules are, into 
 	$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 screenshots: $(VENV)/.installed-dev ## the pages as Chromium shows them, into var/screenshots
-	$(BIN)/pytest -q tests/e2e/test_browser.py
+	PEXEC_SCREENSHOTS=1 $(BIN)/pytest -q tests/e2e/test_screenshots.py

@@ -47,6 +47,16 @@ admin.site.site_title = "pexec"
 admin.site.index_title = "Limits, task groups, runs"
 
 
+class NamedRowForm(ModelForm):  # type: ignore[type-arg]
+    """One row of a list, each field of it with a name."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Name the fields after the row."""
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = f"{field.label} of {self.instance}"
+
+
 class LimitAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
     """A limit, its use, who waits."""
 
@@ -68,6 +78,13 @@ class LimitAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
         if obj is not None and limit_uses().get(obj.key, [0])[0]:
             return False
         return bool(super().has_delete_permission(request, obj))
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[ModelForm[Any]]:
+        """Fields of a list that say whose they are, also to those who do not see the row."""
+        made: type[ModelForm[Any]] = super().get_changelist_form(
+            request, form=NamedRowForm, **kwargs
+        )
+        return made
 
     @admin.display(description="in use")
     def used(self, obj: Any) -> SafeString:

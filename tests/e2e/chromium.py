@@ -51,7 +51,7 @@ class Watched:
 
     def close(self):
         self.context.close()
-        assert self.faults == []
+        assert self.faults == [], self.faults
 
 
 @pytest.fixture(scope="module")

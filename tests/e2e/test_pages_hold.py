@@ -52,6 +52,7 @@ PAGES = [
     "/groups/{group}/edit/",
     "/groups/{group}/plan/",
     "/limits/",
+    "/limits/upload/",
     "/work/",
     "/audit/",
     "/executions/{id}/?tab=tasks&task=two",
