@@ -14,6 +14,7 @@ const NAME_PX = 150;
 const NARROW_NAME_PX = 84;
 const STRIP_PX = 56;
 const TABLE_ROWS = 500;
+const FRESH_MS = 250;
 const KINDS = ["team", "task_type", "resource", "concurrency", "workers", "hold"];
 /** @type {Record<string, string>} */
 const KIND_WORDS = {
@@ -40,6 +41,9 @@ export function setUpTimeline(page) {
   let span = null;
   /** @type {ReturnType<typeof lines>} */
   let shown = [];
+  /** How many ran at once, over time. @type {[number, number][]} */
+  let levels = [];
+  let isStale = true;
 
   /** @returns {[number, number]} */
   const whole = () => {
@@ -56,9 +60,13 @@ export function setUpTimeline(page) {
     if (span !== null && follow.checked && store.execution.completed_at === null) {
       span = [to - (span[1] - span[0]), to];
     }
-    shown = lines(store, group.value, page.now());
+    if (isStale) {
+      shown = lines(store, group.value, page.now());
+      levels = runningLevels(shown);
+      isStale = false;
+    }
     const height = shown.length * ROW_PX + AXIS_PX;
-    drawStrip(strip, shown, [from, to], span, palette);
+    drawStrip(strip, levels, [from, to], span, palette);
     const seenHeight = Math.min(height, Math.max(220, Math.round(window.innerHeight * 0.62)));
     drawRows(canvas, rows, shown, span ?? [from, to], seenHeight, palette, page);
     sizer.style.height = `${Math.max(0, height - seenHeight)}px`;
@@ -74,13 +82,18 @@ export function setUpTimeline(page) {
     draw();
   };
   const soon = coalesced(draw);
+  const fresh = () => {
+    isStale = true;
+    draw();
+  };
+  const later = coalesced(fresh, FRESH_MS); // meanwhile scrolling draws the bars there are
   group.value = page.address.get("by") ?? group.value;
   if (group.selectedIndex < 0) {
     group.selectedIndex = 0;
   }
   group.addEventListener("change", () => {
     page.address.set("by", group.selectedIndex === 0 ? null : group.value);
-    soon();
+    fresh();
   });
   follow.addEventListener("change", soon);
   part("timeline-all").addEventListener("click", () => {
@@ -92,8 +105,8 @@ export function setUpTimeline(page) {
   document.addEventListener("pexec:look", look);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", look);
   page.onTab(soon);
-  store.subscribe(soon);
-  setInterval(() => store.execution?.completed_at === null && soon(), 500);
+  store.subscribe((change) => (change.whole ? fresh() : later()));
+  setInterval(() => store.execution?.completed_at === null && later(), 500);
   brush(strip, whole, (chosen) => {
     span = chosen;
     follow.checked = chosen !== null && chosen[1] >= whole()[1] - 0.5;
@@ -152,21 +165,28 @@ function nameWidth(width) {
 }
 
 /**
- * @param {HTMLCanvasElement} strip
+ * How many tasks of these ran at once, over time.
  * @param {ReturnType<typeof lines>} shown
- * @param {[number, number]} whole
- * @param {[number, number] | null} span
- * @param {Record<string, string>} palette
  */
-function drawStrip(strip, shown, whole, span, palette) {
-  const { pen, width } = penOf(strip, STRIP_PX);
+function runningLevels(shown) {
   const uses = shown.flatMap((line) =>
     "spans" in line
       ? line.spans.filter((s) => s.kind === "run").map((s) => ({ from: s.from, to: s.to, units: 1 }))
       : [],
   );
-  const levels = steps(uses);
-  const top = Math.max(1, ...levels.map(([, level]) => level));
+  return steps(uses);
+}
+
+/**
+ * @param {HTMLCanvasElement} strip
+ * @param {[number, number][]} levels
+ * @param {[number, number]} whole
+ * @param {[number, number] | null} span
+ * @param {Record<string, string>} palette
+ */
+function drawStrip(strip, levels, whole, span, palette) {
+  const { pen, width } = penOf(strip, STRIP_PX);
+  const top = levels.reduce((most, [, level]) => Math.max(most, level), 1);
   const x = (/** @type {number} */ at) => ((at - whole[0]) / (whole[1] - whole[0])) * width;
   pen.fillStyle = palette.running ?? "";
   levels.forEach(([at, level], i) => {
