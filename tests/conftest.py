@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import settings
 
 from executions.management.embedded_redis import redis_command
 from tests.environment import VAR
 from tests.postgres import postgres
 
 __all__ = ["postgres", "redis_server"]
+
+settings.register_profile("suite", deadline=None)  # how busy the machine is says nothing
+settings.load_profile("suite")
 
 
 ASGIREF_THREAD = "ThreadPoolExecutor-"
