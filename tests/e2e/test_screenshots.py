@@ -18,6 +18,7 @@ SHOTS = Path(__file__).resolve().parents[2] / "var" / "screenshots"
 IS_FULL = "PEXEC_SCREENSHOTS" in os.environ
 LOOKS = [(scheme, width) for width in (1280, 390) for scheme in ("light", "dark")]
 PATIENCE_MS = 30_000
+OTHER = "set.max_concurrency=8&set.task_type:heavy_computation=3"
 EMPTY = {
     "empty-dashboard": "/",
     "empty-groups": "/groups/",
@@ -35,7 +36,7 @@ PAGES = {
     "group-editor-new": "/groups/new/",
     "group-upload": "/groups/upload/?sample=1",
     "plan": "/groups/{group}/plan/",
-    "plan-other-limits": "/groups/{group}/plan/?max_concurrency=8&task_type.heavy_computation=3",
+    "plan-other-limits": f"/groups/{{group}}/plan/?{OTHER}",
     "limits": "/limits/",
     "limits-upload": "/limits/upload/",
     "work": "/work/",
@@ -60,7 +61,7 @@ PAGES = {
     "task-waits": "/executions/{running}/?tab=tasks&task=DRAW-4",
     "task-external": "/executions/{running}/?tab=tasks&task=SIGN-OFF",
     "task-failed": "/executions/{partial}/?tab=tasks&task=SHIP",
-    "what-if": "/executions/{partial}/?tab=concurrency&max_concurrency=8",
+    "what-if": f"/executions/{{partial}}/?tab=concurrency&{OTHER}",
     **{
         f"execution-{name}-{tab}": f"/executions/{{{name}}}/?tab={tab}"
         for name in ("running", "partial")
@@ -75,6 +76,8 @@ SHOWN = {
     "execution-running-graph": ".node",
     "execution-partial-graph": ".node",
     "api": ".opblock",
+    "plan-other-limits": "button:text('Run with these')",
+    "what-if": "#charts svg",
 }
 
 
