@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 import secrets
-import sqlite3
 import stat
 import tempfile
 from datetime import timedelta
@@ -17,6 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from pexec_site import sqlite
 from pexec_site.logs import FORMATS, logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -126,7 +126,7 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
     return version >= newest or any(version[:2] == p[:2] and version >= p for p in patched)
 
 
-SQLITE_JOURNAL = "WAL" if wal_is_safe(sqlite3.sqlite_version_info[:3]) else "PERSIST"
+SQLITE_JOURNAL = "WAL" if wal_is_safe(sqlite.VERSION) else "PERSIST"
 
 
 def _database() -> dict[str, Any]:
