@@ -92,14 +92,13 @@ class Bus:
 
     def _take(self, key: str, timeout_s: float, batch: int) -> list[Message]:
         timeout_s = min(timeout_s, SOCKET_TIMEOUT_S / 2)
-        found: list[bytes] = []
-        if timeout_s > 0:
-            first = self._redis.blpop([key], timeout=max(timeout_s, 0.001))
-            if first is None:
-                return []
-            found.append(first[1])
-        found.extend(self._redis.lpop(key, batch) or [])
-        return [json.loads(raw) for raw in found]
+        with self._redis.pipeline(transaction=False) as pipe:  # one way there and back
+            if timeout_s > 0:
+                pipe.blpop([key], timeout=max(timeout_s, 0.001))
+            pipe.lpop(key, batch)
+            *first, rest = pipe.execute()
+        found = [raw for answer in first if answer for raw in answer[1:]]
+        return [json.loads(raw) for raw in (*found, *(rest or ()))]
 
     # ------------------------------------------------------------ heartbeats
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -18,6 +18,8 @@ from executions.dispatch.timing import LEASE_MARGIN_S, LEASE_RENEW_EVERY_S, LEAS
 from executions.models import Leadership
 
 LEASE = timedelta(seconds=LEASE_TTL_S)
+HELD = "SELECT 1 FROM executions_leadership WHERE id = 1 AND term = %s AND holder = %s"
+"""For every commit: locks the row where rows are locked; on SQLite the transaction locks all."""
 
 
 class StaleTermError(Exception):
@@ -72,10 +74,13 @@ class Lease:
 
     def check(self) -> None:
         """Within a transaction: hold the term until it commits, or raise StaleTermError."""
-        held = Leadership.objects.filter(pk=1, term=self.term, holder=self._holder)
-        if not held.update(term=F("term")):
-            self._trusted_until = float("-inf")
-            raise StaleTermError
+        lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+        with connection.cursor() as cursor:
+            cursor.execute(HELD + lock, (self.term, self._holder))
+            if cursor.fetchone() is not None:
+                return
+        self._trusted_until = float("-inf")
+        raise StaleTermError
 
     def release(self) -> None:
         """Let the next one lead at once."""

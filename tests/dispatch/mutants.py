@@ -17,7 +17,7 @@ RULES = {
         (store.Store, "_forget", "self.attempts.pop(address.token, None)", "pass")
     ),
     "whose attempt it is": (inbox, "_take_report", "or address.worker != worker", ""),
-    "term": (lease.Lease, "check", "if not held.update(", "if False and held.update("),
+    "term": (lease.Lease, "check", "if cursor.fetchone() is not None:", "if True:"),
     "reconcile": (dispatcher.Leader, "_look", "self._reconcile(batch)", "pass"),
     "self-stop": (worker.LaneWorker, "_guard", 'self._stop_held(held, "lost")', "pass"),
 }
