@@ -40,6 +40,9 @@ WORTH_PLANNING_S: Final = 5.0
 """Shorter runs are over before a search would pay."""
 
 
+GUESSES: Final = frozenset({DurationSource.GROUP, DurationSource.DEFAULT})
+
+
 class TooLargeError(Exception):
     """The group has too many tasks for a forecast while you wait: use the command line."""
 
@@ -131,6 +134,7 @@ def execution_expected_end(
             limits=site_limits(),
             now=now.timestamp(),
             worker_slots=worker_slots(),
+            guessed={row.task_id for row in log.task_runs if row.duration_source in GUESSES},
         )
     except SimulationStalled:
         return None

@@ -7,7 +7,7 @@ reality takes its estimate. Times are float seconds.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -245,16 +245,25 @@ def expected_end(
     limits: Mapping[LimitKey, int],
     now: float,
     worker_slots: int | None = None,
+    guessed: Collection[str] = (),
 ) -> float:
     """When a running execution will end, in the time that `now` is in.
 
     `actual_s`: run times of the tasks completed so far; where these were faster or slower than
-    estimated, so are the rest taken to be. Raises `SimulationStalled` where something is closed.
+    estimated, so are the rest taken to be. `guessed`: tasks whose estimate is nobody's; how far it
+    was off says nothing of the others. Raises `SimulationStalled` where something is closed.
     """
+    durations = seconds_known(_told_or_done(group, guessed, actual_s), progress, actual_s, now)
     group = with_estimates(group, estimates(group, actual_s))
-    durations = seconds_known(group, progress, actual_s, now)
     workers = None if worker_slots is None else workers_of(progress, worker_slots)
     found = simulate_from(
         group, progress, limits=limits, now=now, durations=durations, workers=workers
     )
     return found.finished_at
+
+
+def _told_or_done(group: Group, guessed: Collection[str], actual_s: Mapping[str, float]) -> Group:
+    """The group with its guesses made anew from what its other tasks took, or are said to take."""
+    tasks = [replace(t, duration_s=None) if t.id in guessed else t for t in group.tasks]
+    told = replace(group, tasks=tuple(tasks))
+    return with_estimates(told, estimates(told, actual_s))

@@ -1,7 +1,7 @@
 """Plans and what-ifs over REST and on the command line: the same scheduler, nothing started."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from django.core.management import call_command
@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from executions import services, specs
-from executions.models import Command, Execution
+from executions.models import Command, Execution, TaskRun
 from tests.api.conftest import spec
 from tests.api.records import finished
 
@@ -87,6 +87,17 @@ def test_the_end_of_an_open_run_is_expected(as_viewer, author):
     asked = timezone.now()
     told = datetime.fromisoformat(as_viewer.get(address).json()["expected_end_at"])
     assert 200 <= (told - asked).total_seconds() < 205
+
+
+def test_a_quick_task_of_unknown_length_makes_the_others_no_quicker(as_viewer, author):
+    body = spec({"id": "LONG", "duration_s": 200}, {"id": "UNKNOWN"}, max_concurrency=1)
+    execution = services.execution_submit(user=author, spec=specs.parse_data(body))
+    now = timezone.now()
+    done = {"state": "completed", "started_at": now - timedelta(seconds=0.1), "finished_at": now}
+    TaskRun.objects.filter(execution=execution, task_id="UNKNOWN").update(**done)
+    address = f"/api/v1/executions/{execution.public_id}/forecast/"
+    told = datetime.fromisoformat(as_viewer.get(address).json()["expected_end_at"])
+    assert 200 <= (told - now).total_seconds() < 205
 
 
 def test_nothing_is_expected_of_a_run_that_is_over(as_viewer, author):
