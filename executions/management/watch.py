@@ -13,7 +13,6 @@ from executions import services
 from executions.models import Execution, TaskRun
 from executions.scheduling.model import (
     FINAL_EXECUTION_STATES,
-    FINAL_TASK_STATES,
     ExecutionState,
     Outcome,
     TaskState,
@@ -56,8 +55,7 @@ def _until_over(execution: Execution, progress: Progress, bar: Any, shown: set[s
     while True:
         execution.refresh_from_db()
         is_over = execution.state in FINAL_EXECUTION_STATES
-        done = sum(execution.counts.get(state, 0) for state in FINAL_TASK_STATES)
-        progress.update(bar, completed=done, running=_running(execution))
+        progress.update(bar, completed=execution.ended, running=_running(execution))
         if execution.counts.get(TaskState.FAILED, 0) > len(shown):
             _tell_failures(execution, progress.console, shown)
         if is_over:

@@ -16,6 +16,7 @@ from django.dispatch import receiver
 from executions.models.groups import TaskGroup
 from executions.models.limits import Team
 from executions.scheduling.model import (
+    FINAL_TASK_STATES,
     OPEN_EXECUTION_STATES,
     AttemptState,
     ExecutionState,
@@ -92,6 +93,11 @@ class Execution(models.Model):
     def public_id(self) -> str:
         """`PEXEC-<epoch milliseconds>`."""
         return f"{EXECUTION_ID_PREFIX}{self.pk}"
+
+    @property
+    def ended(self) -> int:
+        """How many task runs are over, however they went: its progress."""
+        return sum(self.counts.get(state, 0) for state in FINAL_TASK_STATES)
 
 
 @receiver(pre_delete, sender=TaskGroup)

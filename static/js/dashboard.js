@@ -8,7 +8,7 @@ import { showConnection } from "./connection.js";
 import { drawn, element, part, stateMark, write } from "./dom.js";
 import { coalesced, refreshed } from "./redraw.js";
 import { Left } from "./left.js";
-import { isOver } from "./store.js";
+import { ended, isOver } from "./store.js";
 import { segments } from "./summary.js";
 import { ago, clock, duration, executionLook, executionWord, keyName } from "./words.js";
 
@@ -144,7 +144,7 @@ function row(key, run) {
       "td",
       { class: "c-progress" },
       segments(counts),
-      element("span", { class: "small soft num" }, `${counts.completed ?? 0}/${run.total}`),
+      element("span", { class: "small soft num" }, `${ended(counts)}/${run.total}`),
     ),
     element("td", { "data-label": "Elapsed", class: "num" }, elapsed === null ? "–" : isOver(run.state) ? duration(elapsed) : clock(elapsed)),
     element("td", { "data-label": "Left", class: "num nowrap" }, left(key, run)),

@@ -352,6 +352,14 @@ export function isFinal(state) {
   return FINAL.has(state);
 }
 
+/**
+ * How many tasks are over, however they went: the progress of a run.
+ * @param {Record<string, number>} counts  by state
+ */
+export function ended(counts) {
+  return [...FINAL].reduce((sum, state) => sum + (counts[state] ?? 0), 0);
+}
+
 const OVER = new Set(["completed", "failed", "cancelled"]);
 
 /**

@@ -4,7 +4,7 @@
 import { drawn, element, part, stateMark, write } from "./dom.js";
 import { Left } from "./left.js";
 import { notifyEnd } from "./notify.js";
-import { isActive, isOver } from "./store.js";
+import { ended, isActive, isOver } from "./store.js";
 import { STATE_ORDER, clock, duration, executionLook, executionWord, stateWord } from "./words.js";
 
 const ANNOUNCE_EVERY_S = 5;
@@ -56,7 +56,7 @@ export function setUpSummary({ store, live, now }) {
 
 /** @param {import("./store.js").Execution} run */
 function showCounts(run) {
-  write(part("done"), String(run.counts.completed ?? 0));
+  write(part("done"), String(ended(run.counts)));
   const words = STATE_ORDER.filter((state) => run.counts[state]).map(
     (state) => `${stateWord(state).toLowerCase()} ${run.counts[state]}`,
   );
@@ -158,11 +158,7 @@ function showVerbs(state) {
  * @param {string} word
  */
 function showTitle(run, word) {
-  const done = run.total - ["queued", "blocked", "running", "dispatched", "retrying"].reduce(
-    (sum, state) => sum + (run.counts[state] ?? 0),
-    0,
-  );
-  const share = run.total > 0 ? Math.floor((100 * done) / run.total) : 0;
+  const share = run.total > 0 ? Math.floor((100 * ended(run.counts)) / run.total) : 0;
   const title = isOver(run.state)
     ? `${run.name} – ${word.toLowerCase()}`
     : `(${share} %) ${run.name} – ${word.toLowerCase()}`;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bar, lines, steps } from "../../static/js/bars.js";
-import { ExecutionStore } from "../../static/js/store.js";
+import { ExecutionStore, ended } from "../../static/js/store.js";
 import { ago, band, clock, duration, executionLook, executionWord, keyKind, keyName, waitWord } from "../../static/js/words.js";
 import { why } from "../../static/js/why.js";
 import { Server, dice } from "./worlds.js";
@@ -26,6 +26,11 @@ test("a completed run with failures never reads as a bare success", () => {
   assert.equal(executionWord("completed", { completed: 3, failed: 1 }), "Completed with 1 failure");
   assert.equal(executionLook("completed", { failed: 2 }), "partial");
   assert.equal(executionWord("completed", { completed: 3 }), "Completed");
+});
+
+test("the progress of a run is what has ended, however it went", () => {
+  assert.equal(ended({ completed: 1, failed: 2, skipped: 4, cancelled: 8, running: 16, retrying: 32, queued: 64, blocked: 128 }), 15);
+  assert.equal(ended({}), 0);
 });
 
 test("keys have names, kinds and reasons", () => {

@@ -107,3 +107,18 @@ def test_failures_are_told_by_the_first_line_of_their_error(viewer, execution):
 
 def test_an_unknown_part_is_not_found(viewer):
     assert viewer.get("/dashboard/nothing/").status_code == 404
+
+
+@pytest.mark.parametrize("page", ["/", "/executions/", "/executions/{}/"])
+def test_progress_is_what_has_ended_however_it_went(viewer, execution, page):
+    counts = {
+        "completed": 1,
+        "failed": 2,
+        "skipped": 4,
+        "cancelled": 8,
+        "running": 16,
+        "blocked": 2,
+    }
+    Execution.objects.filter(pk=execution.pk).update(state="running", counts=counts, total=33)
+    text = viewer.get(page.format(execution.public_id)).content.decode()
+    assert "15/33" in text.replace("</span>", "")
