@@ -1,4 +1,4 @@
-"""Set-based writes: many rows of one table changed by few statements.
+"""Set-based writes: many rows changed by few statements, sent together where the database can.
 
 A row's changes are a dict of column to plain value: times are epoch seconds, JSON is as it is.
 Rows that change the same columns share one `executemany`.
@@ -7,7 +7,8 @@ Rows that change the same columns share one `executemany`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -27,6 +28,44 @@ class StaleRowError(Exception):
 def _moment(epoch_s: float) -> Any:
     """A time as the database takes it."""
     return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(epoch_s, UTC))
+
+
+class Statements:
+    """What is to be done within one transaction; see `statements`."""
+
+    def __init__(self, cursors: ExitStack) -> None:
+        self._cursors = cursors
+        self._sent: list[tuple[Any, int, str]] = []
+
+    def many(self, statement: str, values: list[tuple[Any, ...]]) -> None:
+        """Run the statement with each of the values; every one must meet one row."""
+        if values:
+            cursor = self._cursors.enter_context(connection.cursor())
+            cursor.executemany(statement, values)
+            self._sent.append((cursor, len(values), statement))
+
+    def check(self) -> None:
+        """Raise StaleRowError where a row was not met. To be asked once all are answered."""
+        for cursor, count, statement in self._sent:
+            if cursor.rowcount != count:
+                raise StaleRowError(f"{cursor.rowcount} of {count} rows: {statement}")
+
+
+@contextmanager
+def statements() -> Iterator[Statements]:
+    """Statements of the transaction that is open; at the end of the block all are done.
+
+    PostgreSQL is sent all of them before the first is answered: a trip there and back costs more
+    than most of them. Raises StaleRowError where one met another number of rows.
+    """
+    with ExitStack() as cursors:
+        made = Statements(cursors)
+        with ExitStack() as trip:
+            if connection.vendor == "postgresql":
+                trip.enter_context(connection.wrap_database_errors)
+                trip.enter_context(connection.connection.pipeline())
+            yield made
+        made.check()
 
 
 class Table:
@@ -52,8 +91,8 @@ class Table:
             return connection.ops.adapt_json_value(value, None)
         return value
 
-    def update(self, changes: Mapping[tuple[Any, ...], Row]) -> None:
-        """Change rows by key. Raises StaleRowError unless each of them is there."""
+    def update(self, made: Statements, changes: Mapping[tuple[Any, ...], Row]) -> None:
+        """Change rows by key; each of them must be there."""
         alike: defaultdict[tuple[str, ...], list[tuple[tuple[Any, ...], Row]]] = defaultdict(list)
         for key, row in changes.items():
             alike[tuple(row)].append((key, row))
@@ -61,9 +100,9 @@ class Table:
         for columns, members in alike.items():
             sets = ", ".join(f"{column} = %s" for column in columns)
             values = [(*(self._value(c, row[c]) for c in columns), *key) for key, row in members]
-            self._many(f"UPDATE {self._name} SET {sets} WHERE {where}", values)  # noqa: S608
+            made.many(f"UPDATE {self._name} SET {sets} WHERE {where}", values)  # noqa: S608
 
-    def insert(self, rows: Collection[Row]) -> None:
+    def insert(self, made: Statements, rows: Collection[Row]) -> None:
         """Add rows; columns not given take the model's default."""
         if not rows:
             return
@@ -83,17 +122,9 @@ class Table:
             )
             for row in rows
         ]
-        self._many(f"INSERT INTO {self._name} ({names}) VALUES ({marks})", values)  # noqa: S608
+        made.many(f"INSERT INTO {self._name} ({names}) VALUES ({marks})", values)  # noqa: S608
 
-    def delete(self, keys: Collection[tuple[Any, ...]]) -> None:
-        """Remove rows by key. Raises StaleRowError unless each of them is there."""
+    def delete(self, made: Statements, keys: Collection[tuple[Any, ...]]) -> None:
+        """Remove rows by key; each of them must be there."""
         where = " AND ".join(f"{column} = %s" for column in self._key)
-        self._many(f"DELETE FROM {self._name} WHERE {where}", list(keys))  # noqa: S608
-
-    def _many(self, statement: str, values: list[tuple[Any, ...]]) -> None:
-        if not values:
-            return
-        with connection.cursor() as cursor:
-            cursor.executemany(statement, values)
-            if cursor.rowcount != len(values):
-                raise StaleRowError(f"{cursor.rowcount} of {len(values)} rows: {statement}")
+        made.many(f"DELETE FROM {self._name} WHERE {where}", list(keys))  # noqa: S608

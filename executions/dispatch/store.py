@@ -16,7 +16,7 @@ from django.db import transaction
 
 from executions.dispatch.lease import Lease
 from executions.dispatch.reports import ERROR_LIMIT
-from executions.dispatch.rows import Row, Table
+from executions.dispatch.rows import Row, Table, statements
 from executions.models import Attempt, Command, Demand, Execution, TaskRun
 from executions.models.snapshots import group_of, progress_of
 from executions.scheduling.messages import (
@@ -210,16 +210,17 @@ class Store:
         write.add_progress(progress or {})
         with transaction.atomic():
             self._lease.check()
-            self._task_runs.update(write.task_runs)
             if write.returned:  # what people asked of one that never began is kept without it
                 tokens = [token for (token,) in write.returned]
                 Command.objects.filter(attempt__token__in=tokens).update(attempt=None)
-            self._attempts.delete(write.returned)
-            self._attempts.insert(write.new_attempts.values())
-            self._attempts.update(write.attempts)
-            self._executions.update(write.execution_rows())
-            self._demands.update(write.demands)
-            self._commands.update({(pk,): {"handled_at": now} for pk in handled})
+            with statements() as made:
+                self._task_runs.update(made, write.task_runs)
+                self._attempts.delete(made, write.returned)
+                self._attempts.insert(made, write.new_attempts.values())
+                self._attempts.update(made, write.attempts)
+                self._executions.update(made, write.execution_rows())
+                self._demands.update(made, write.demands)
+                self._commands.update(made, {(pk,): {"handled_at": now} for pk in handled})
         for address in write.ended:
             self._forget(address)
         for closed in write.committed.closed:

@@ -14,7 +14,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from executions.dispatch import bus
-from executions.dispatch.rows import Row, Table
+from executions.dispatch.rows import Row, Table, statements
 from executions.models import Execution, TaskGroup, TaskRun
 from executions.models.snapshots import completed_runs, site_limits
 from executions.reporting.forecast import history_s, order_for, worker_slots
@@ -85,7 +85,8 @@ def execution_submit(
                 execution.counts = dict(Counter(row["state"] for row in rows))
                 execution.save(force_insert=True)
                 _stay_with_teams(execution)
-                Table(TaskRun, ("id",)).insert(rows)
+                with statements() as made:
+                    Table(TaskRun, ("id",)).insert(made, rows)
                 transaction.on_commit(bus.wake)
         except IntegrityError:  # the millisecond was taken, or the key, by somebody just now
             if idempotency_key and (known := _known(user, idempotency_key, digest)):
