@@ -56,7 +56,7 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
 
     async def connect(self) -> None:
         """Let in who may see it; join first, then read, so that nothing falls in between."""
-        self._chores: list[asyncio.Task[None]] = []
+        self._chores: dict[str, asyncio.Task[None]] = {}
         self._resynced_at = float("-inf")
         self._unseen = 0
         await self.accept()
@@ -69,12 +69,11 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         await self.channel_layer.group_add(self.group, self.channel_name)
         self.is_joined = True
         await self.send_snapshot()
-        chores = (self._keep_checking(), self._keep_forecasting())
-        self._chores = [asyncio.create_task(chore) for chore in chores]
+        self._chores["checking"] = asyncio.create_task(self._keep_checking())
 
     async def disconnect(self, code: int) -> None:  # noqa: ARG002 (Channels' signature)
         """Leave every group."""
-        for chore in self._chores:
+        for chore in self._chores.values():
             chore.cancel()
         if self.is_joined:
             await self.channel_layer.group_discard(self.group, self.channel_name)
@@ -85,6 +84,8 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         bytes_data: bytes | None = None,  # noqa: ARG002 (Channels' signature)
     ) -> None:
         """Answer what a client may ask."""
+        if not self.is_joined:  # refused, and not gone yet
+            return
         if text_data is None:
             await self.close(UNSUPPORTED)
             return
@@ -101,9 +102,15 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         await self.answer(message)
 
     async def answer(self, message: dict[str, Any]) -> None:
-        """`resync` gets a snapshot, not more often than needed; `seen` says that all was read."""
+        """`resync` gets a snapshot, not more often than needed; `seen` says that all was read.
+
+        `watch_forecast` is told when what is watched will end.
+        """
         if message.get("type") == "seen":
             self._unseen = 0
+        elif message.get("type") == "watch_forecast":
+            if "forecasting" not in self._chores:
+                self._chores["forecasting"] = asyncio.create_task(self._keep_forecasting())
         elif message.get("type") == "resync":
             pause = self._resynced_at + RESYNC_EVERY_S - time.monotonic()
             if pause > 0:

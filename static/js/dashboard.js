@@ -86,13 +86,11 @@ function keepAddress() {
 
 /** By execution, what is left of it. @type {Map<string, Left>} */
 const lefts = new Map();
-live.onOther((frame) => {
-  if (frame.type === "forecast") {
-    for (const [key, endsAt] of Object.entries(frame.ends_at)) {
-      const known = lefts.get(key) ?? new Left();
-      known.tell(endsAt);
-      lefts.set(key, known);
-    }
+live.onForecast((ends) => {
+  for (const [key, endsAt] of Object.entries(ends)) {
+    const known = lefts.get(key) ?? new Left();
+    known.tell(endsAt);
+    lefts.set(key, known);
   }
 });
 

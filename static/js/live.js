@@ -106,6 +106,15 @@ export class LiveConnection {
   }
 
   /**
+   * Ask for forecasts and hear them: by key of an open execution, when it will end (epoch seconds).
+   * @param {(endsAt: Record<string, number | null>) => void} listener
+   */
+  onForecast(listener) {
+    this.onLive(() => this.send({ type: "watch_forecast" }));
+    this.onOther((frame) => frame.type === "forecast" && listener(frame.ends_at));
+  }
+
+  /**
    * @param {WebSocket} socket
    * @param {string} text
    */

@@ -13,11 +13,9 @@ const ANNOUNCE_EVERY_S = 5;
 export function setUpSummary({ store, live, now }) {
   const announce = announcer();
   const left = new Left();
-  live.onOther((frame) => {
-    if (frame.type === "forecast") {
-      left.tell(Object.values(frame.ends_at)[0] ?? null);
-      tick();
-    }
+  live.onForecast((endsAt) => {
+    left.tell(Object.values(endsAt)[0] ?? null);
+    tick();
   });
   let wasOpen = false;
   const update = () => {

@@ -91,15 +91,31 @@ def test_where_all_durations_are_guesses_nobody_can_tell_until_one_is_known(exec
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("redis_server")
-async def test_a_page_is_told_of_the_end_of_a_run_that_has_begun(viewer, execution, monkeypatch):
+async def test_who_asks_is_told_of_the_end_of_a_run_that_has_begun(viewer, execution, monkeypatch):
     monkeypatch.setattr(consumers, "FORECAST_EVERY_S", 0.05)
     made, over = await opened(path_of(execution), viewer), await opened("/ws/dashboard/", viewer)
     for watching in (made, over):
         assert (await told(watching))["type"] == "snapshot"
+        await watching.send_to(text_data='{"type":"watch_forecast"}')
     await database_sync_to_async(begun)(execution, "task")
     for watching in (made, over):
         frame = await told(watching)
         assert (frame["type"], list(frame["ends_at"])) == ("forecast", [str(execution.pk)])
         left_s = frame["ends_at"][str(execution.pk)] - timezone.now().timestamp()
         assert 40 < left_s < 65
+        await watching.disconnect()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("redis_server")
+async def test_who_does_not_ask_is_told_numbered_frames_only(viewer, execution, monkeypatch):
+    monkeypatch.setattr(consumers, "FORECAST_EVERY_S", 0.01)
+    await database_sync_to_async(begun)(execution, "task")
+    made, asking = await opened(path_of(execution), viewer), await opened("/ws/dashboard/", viewer)
+    assert (await told(made))["type"] == (await told(asking))["type"] == "snapshot"
+    await asking.send_to(text_data='{"type":"watch_forecast"}')
+    assert (await told(asking))["type"] == "forecast"
+    await made.send_to(text_data='{"type":"resync"}')
+    assert (await told(made))["type"] == "snapshot"
+    for watching in (made, asking):
         await watching.disconnect()
