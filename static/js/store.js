@@ -101,6 +101,8 @@ export class ExecutionStore {
     /** Time of the newest frame, by the server's clock. */
     this.now = 0;
     this._schedule = schedule;
+    /** Who holds slots; null: to be found again. @type {Task[] | null} */
+    this._active = null;
     /** @type {Set<(change: Change) => void>} */
     this._listeners = new Set();
     this._pending = noChange();
@@ -150,6 +152,7 @@ export class ExecutionStore {
       held_to: row[6] ?? null,
     }));
     this.limits = frame.limits;
+    this._active = null;
     this._pending.whole = true;
     this._announce();
     return "applied";
@@ -159,6 +162,7 @@ export class ExecutionStore {
   _applyDelta(frame) {
     this.seq = frame.seq;
     this.now = frame.now;
+    this._active = null;
     const pending = this._pending;
     if (Object.keys(frame.execution).length > 0) {
       Object.assign(/** @type {Execution} */ (this.execution), frame.execution);
@@ -254,7 +258,8 @@ export class ExecutionStore {
    * @returns {Task[]}
    */
   holders(key) {
-    return this.tasks.filter((task) => isActive(task.state) && unitsUnder(task, key) !== null);
+    this._active ??= this.tasks.filter((task) => isActive(task.state));
+    return this._active.filter((task) => unitsUnder(task, key) !== null);
   }
 
   /**

@@ -9,6 +9,7 @@ import { STATE_ORDER, band, clock, duration, stateWord } from "./words.js";
 
 const ROW_PX = 36;
 const SPARE_ROWS = 12;
+const RESERVE_ROWS = 4;
 const PRINTED_ROWS = 2000;
 const CHIPS = ["team", "task_type", "band"];
 
@@ -24,6 +25,8 @@ export function setUpTasks(page) {
   /** @type {Task[]} */
   let shown = [];
   let isStale = true;
+  /** Of the shown, those whose rows exist: from the first to before the last. */
+  let existing = [0, 0];
 
   const filter = () => {
     shown = sorted(store.tasks.filter(matcher(form)), sort, now());
@@ -39,6 +42,7 @@ export function setUpTasks(page) {
       filter();
     }
     const [first, last] = print.matches ? [0, Math.min(shown.length, PRINTED_ROWS)] : inSight(view, shown.length);
+    existing = [first, last];
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.task : undefined;
     const rows = shown.slice(first, last).map((task, i) => row(page, task, first + i));
     body.replaceChildren(pad(first * ROW_PX), ...rows, pad((shown.length - last) * ROW_PX));
@@ -62,7 +66,13 @@ export function setUpTasks(page) {
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", refilter);
   setUpSorting(sort, refilter);
-  view.addEventListener("scroll", draw, { passive: true });
+  const scrolled = () => {
+    const [first, last] = inSight(view, shown.length, RESERVE_ROWS);
+    if (isStale || first < (existing[0] ?? 0) || last > (existing[1] ?? 0)) {
+      draw();
+    }
+  };
+  view.addEventListener("scroll", scrolled, { passive: true });
   body.addEventListener("click", (event) => {
     const chosen = /** @type {Element} */ (event.target).closest("tr[data-task]");
     if (chosen instanceof HTMLElement && !(/** @type {MouseEvent} */ (event).ctrlKey || event.metaKey)) {
@@ -86,16 +96,15 @@ export function setUpTasks(page) {
 const print = matchMedia("print");
 
 /**
- * The rows that exist: those in sight, and some more on either side.
+ * The rows in sight, and some more on either side.
  * @param {HTMLElement} view
  * @param {number} count
+ * @param {number} more
  */
-function inSight(view, count) {
-  const first = Math.max(0, Math.floor(view.scrollTop / ROW_PX) - SPARE_ROWS);
-  return /** @type {const} */ ([
-    first,
-    Math.min(count, first + Math.ceil(view.clientHeight / ROW_PX) + 2 * SPARE_ROWS),
-  ]);
+function inSight(view, count, more = SPARE_ROWS) {
+  const first = Math.floor(view.scrollTop / ROW_PX) - more;
+  const last = first + Math.ceil(view.clientHeight / ROW_PX) + 2 * more;
+  return /** @type {const} */ ([Math.max(0, first), Math.min(count, last)]);
 }
 
 /**

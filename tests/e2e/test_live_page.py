@@ -230,12 +230,25 @@ def test_ticked_failures_are_retried_copied_and_found_in_the_graph(watched, fail
     expect(page.locator("#counts")).to_have_text("failed 1 · skipped 1")
 
 
-def test_focus_survives_updates(watched, site, tmp_path):
+@pytest.mark.parametrize("focused", ["tr[data-task=next]", "#task-filters [name=q]"])
+def test_focus_filter_and_the_chosen_row_survive_updates(watched, site, tmp_path, focused):
     gate = tmp_path / "gate"
     public_id = site.submit(gated(gate, {"id": "next", "depends_on": ["gate"]}))
     page = watched.open(f"/executions/{public_id}/?tab=tasks")
     live(page)
-    page.locator("tr[data-task=next]").focus()
+    page.locator("tr[data-task=next]").click()
+    expect(page.locator("#side h2")).to_have_text("next")  # which takes the focus as it opens
+    page.get_by_label("Search tasks").fill("ext")
+    page.get_by_label("Search tasks").press("Home")
+    page.locator(focused).focus()
     gate.touch()
-    expect(page.locator("tr[data-task=next] .state")).to_have_text("Completed", timeout=PATIENCE_MS)
-    expect(page.locator("tr[data-task=next]")).to_be_focused()
+    row = page.locator("#task-rows tr[data-task]")
+    expect(row.locator(".state")).to_have_text("Completed", timeout=PATIENCE_MS)
+    expect(page.locator(focused)).to_be_focused()
+    expect(row).to_have_class(re.compile(r"\bchosen\b"))
+    expect(page.locator("#side h2")).to_have_text("next")
+    expect(page.get_by_label("Search tasks")).to_have_value("ext")
+    page.get_by_label("Search tasks").focus()
+    page.keyboard.type("n")
+    expect(page.get_by_label("Search tasks")).to_have_value("next")
+    expect(row).to_have_count(1)

@@ -50,6 +50,11 @@ test("a queued task names who holds the resource it waits for", () => {
     server.demands[0].keys = ["resource:db"];
   });
   assert.equal(why(store, store.tasks[0], 0), "db is taken (held by TASK-1)");
+  const tasks = { 1: { state: "completed" }, 2: { state: "running", resources: [["db", 0]] } };
+  store.apply({ type: "delta", seq: store.seq + 1, now: 1, execution: {}, tasks, demands: {} });
+  assert.equal(why(store, store.tasks[0], 0), "db is taken (held by TASK-2)");
+  store.apply({ type: "delta", seq: store.seq + 1, now: 1, execution: {}, tasks: { 2: { state: "completed" } }, demands: {} });
+  assert.equal(why(store, store.tasks[0], 0), "db is taken");
 });
 
 test("a blocked task names what is not done", () => {
