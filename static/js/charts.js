@@ -4,7 +4,7 @@
 import { steps } from "./bars.js";
 import { drawn, element, part } from "./dom.js";
 import { coalesced } from "./redraw.js";
-import { unitsUnder } from "./store.js";
+import { isOver, unitsUnder } from "./store.js";
 import { duration, keyName, waitWord } from "./words.js";
 
 const WIDTH = 400;
@@ -23,7 +23,7 @@ export function setUpCharts(page) {
     part("charts").replaceChildren(
       ...keysUsed(store).map((key) => chart(key, usesOf(store, key, page.now()), run.started_at ?? end, end, maximum(store, key))),
     );
-    drawBinding(run, end);
+    drawBinding(store, run, end);
   };
   page.onTab(draw);
   store.subscribe(coalesced(draw, REDRAW_MS));
@@ -131,36 +131,81 @@ function chart(key, uses, from, to, limit) {
 }
 
 /**
+ * What the tasks say of their waits while the run's own sums, made at its end, are not there.
+ * @param {import("./store.js").ExecutionStore} store
+ * @returns {[string, {waiting: number, waited: number}][]}  most waited for first; seconds of tasks that have begun
+ */
+export function waitsSoFar(store) {
+  /** @type {Map<string, {waiting: number, waited: number}>} */
+  const found = new Map();
+  const at = (/** @type {string} */ key) => {
+    const known = found.get(key) ?? { waiting: 0, waited: 0 };
+    found.set(key, known);
+    return known;
+  };
+  for (const task of store.tasks) {
+    for (const [key, waited] of Object.entries(task.waits ?? {})) {
+      at(key).waited += waited;
+    }
+    for (const key of store.waitsFor(task)) {
+      at(key).waiting += 1;
+    }
+  }
+  return [...found].sort(([, a], [, b]) => b.waiting - a.waiting || b.waited - a.waited);
+}
+
+/**
+ * @param {import("./store.js").ExecutionStore} store
  * @param {import("./store.js").Execution} run
  * @param {number} end
  */
-function drawBinding(run, end) {
-  const box = part("binding");
+function drawBinding(store, run, end) {
   const total = end - (run.started_at ?? end);
-  const rows = Object.entries(run.waited ?? {})
+  const sums = Object.entries(run.waited ?? {})
     .filter(([, waited]) => waited > 0)
     .sort((a, b) => (run.alone[b[0]] ?? 0) - (run.alone[a[0]] ?? 0) || b[1] - a[1]);
+  if (sums.length > 0) {
+    const share = (/** @type {string} */ key) => (total > 0 ? Math.round((100 * (run.alone[key] ?? 0)) / total) : 0);
+    showBinding(
+      "What bound the run",
+      ["Limit", "Share of the run some task waited for it alone", "Task time waited"],
+      sums.map(([key, waited]) => [key, `${share(key)} %`, duration(waited)]),
+    );
+  } else {
+    showBinding(
+      isOver(run.state) ? "What bound the run" : "What bound the run so far",
+      ["Limit", "Tasks that wait for it now", "Waited by tasks that have begun"],
+      waitsSoFar(store).map(([key, { waiting, waited }]) => [key, String(waiting), duration(waited)]),
+    );
+  }
+}
+
+/**
+ * @param {string} title
+ * @param {string[]} heads
+ * @param {[string, ...string[]][]} rows  a key, then figures
+ */
+function showBinding(title, heads, rows) {
+  const box = part("binding");
   box.hidden = rows.length === 0;
   box.replaceChildren(
-    element("h2", {}, "What bound the run"),
+    element("h2", {}, title),
     element(
       "table",
       { class: "stack" },
-      element("thead", {}, element("tr", {}, ...["Limit", "Share of the run some task waited for it alone", "Task time waited"].map((words, i) => element("th", { class: i > 0 && "num" }, words)))),
+      element("thead", {}, element("tr", {}, ...heads.map((words, i) => element("th", { class: i > 0 && "num" }, words)))),
       element(
         "tbody",
         {},
-        ...rows.map(([key, waited]) =>
+        ...rows.map(([key, ...figures]) =>
           element(
             "tr",
             {},
-            element("td", { "data-label": "Limit", title: waitWord(key) }, keyName(key)),
-            element("td", { class: "num", "data-label": "Alone" }, `${total > 0 ? Math.round((100 * (run.alone[key] ?? 0)) / total) : 0} %`),
-            element("td", { class: "num", "data-label": "Waited" }, duration(waited)),
+            element("td", { "data-label": heads[0], title: waitWord(key) }, keyName(key)),
+            ...figures.map((figure, i) => element("td", { class: "num", "data-label": heads[i + 1] }, figure)),
           ),
         ),
       ),
     ),
   );
 }
-

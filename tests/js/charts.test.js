@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { steps } from "../../static/js/bars.js";
-import { usesOf } from "../../static/js/charts.js";
+import { usesOf, waitsSoFar } from "../../static/js/charts.js";
 import { markdown, rootFailures } from "../../static/js/root_failures.js";
 import { coalesced } from "../../static/js/redraw.js";
 import { DashboardStore } from "../../static/js/dashboard_store.js";
@@ -52,6 +52,22 @@ test("every attempt of a task that is tried again keeps its time, told live or a
   store.apply(delta(server, { 0: { state: "dispatched", attempts: 3, held_from: 7, held_to: null } }));
   const spans = usesOf(store, "team:dev", 9).map((use) => [use.from, use.to]).sort((a, b) => a[0] - b[0]);
   assert.deepEqual(spans, [[1, 3], [5, 6], [7, 9]]);
+});
+
+test("what bound a run so far is what tasks wait for now and what those that began waited for", () => {
+  const { server, store } = held(
+    { state: "running", waits: { "team:dev": 2, workers: 1 } },
+    { state: "completed", waits: { workers: 4 } },
+    { state: "queued", demand: 0 },
+    { state: "queued", demand: 0 },
+    { state: "blocked", demand: 0 },
+  );
+  const demands = { 0: { keys: ["team:dev"], queued: 2 } };
+  store.apply({ ...delta(server, {}), demands });
+  assert.deepEqual(waitsSoFar(store), [
+    ["team:dev", { waiting: 2, waited: 2 }],
+    ["workers", { waiting: 0, waited: 5 }],
+  ]);
 });
 
 test("failures are told with what each skipped, and as Markdown that holds any text", () => {
