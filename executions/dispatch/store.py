@@ -377,9 +377,9 @@ class _Write:
             self.committed.stops[address.worker].append(address)
 
     def _close(self, close: CloseExecution) -> None:
-        self._execution_rows.setdefault(close.execution, {}).update(
-            alone=dict(close.alone), waited=dict(close.waited)
-        )
+        sums = {"alone": dict(close.alone), "waited": dict(close.waited)}
+        self._execution_rows.setdefault(close.execution, {}).update(sums)
+        self._changes(close.execution).execution.update(sums)
         self.committed.closed.append(self._store.executions[close.execution])
 
     def add_waits(self, waits: Iterable[WaitChange]) -> None:

@@ -19,8 +19,8 @@ export function setUpSide(page, address) {
   let loadNumber = 0;
   let seen = "";
 
-  /** @param {string} id @param {boolean} isFirst */
-  const load = async (id, isFirst) => {
+  /** @param {string} id */
+  const load = async (id) => {
     loadNumber += 1;
     const mine = loadNumber;
     const base = part("page").dataset.base ?? "";
@@ -38,9 +38,6 @@ export function setUpSide(page, address) {
       }
       page.live.send({ type: "watch_output", task: id });
     }
-    if (isFirst) {
-      side.focus({ preventScroll: true });
-    }
   };
 
   const follow = () => {
@@ -53,7 +50,8 @@ export function setUpSide(page, address) {
     part("with-side").classList.toggle("open", id !== null);
     seen = "";
     if (id !== null) {
-      void load(id, true);
+      side.focus({ preventScroll: true });  // now: whoever moves on while it loads keeps the focus
+      void load(id);
     }
   };
 
@@ -85,7 +83,7 @@ export function setUpSide(page, address) {
     const signature = `${task.state}/${task.attempts}/${waits}`;
     if (seen !== "" && signature !== seen) {
       const id = task.id;
-      setTimeout(() => open === id && void load(id, false), REFRESH_MS);
+      setTimeout(() => open === id && void load(id), REFRESH_MS);
     }
     seen = signature;
   });

@@ -65,6 +65,7 @@ def test_the_demo_keeps_every_promise(site, session):
     assert frames[0]["type"] == "snapshot"
     numbers = [frame["seq"] for frame in frames]
     assert all(later - earlier in (0, 1) for earlier, later in itertools.pairwise(numbers))
+    assert sum(frames[-1]["execution"]["waited"].values()) > 0
     report = site.report(public_id)
     group = specs.group_of(specs.parse(json.dumps(spec), format="json"))
     log = attempt_log(site, public_id)
