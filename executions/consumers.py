@@ -21,9 +21,14 @@ from executions import frames, selectors
 from executions.watching import expected, rows, snapshots, stories, uses
 from executions.watching.shared import SharedReadings
 
-RECHECK_S = 30.0
+RECHECK_S = 25.0
+"""Who may not watch any more is closed within 30 s, the look itself included."""
+RECHECK_AGAIN_S = 1.0
+"""While the database is away."""
 FORECAST_EVERY_S = 2.0
 """How often a page is told a new forecast, if there is one."""
+KNOWN_LIMIT = 1000
+"""Of so many executions a dashboard remembers whether they are shown; beyond, it begins anew."""
 MESSAGE_LIMIT_BYTES = 4096
 SEND_LIMIT_S = 10.0
 UNSEEN_LIMIT_BYTES = 32 * 1024 * 1024
@@ -52,6 +57,7 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
 
     group: str
     is_joined: bool = False
+    is_closed: bool = False
     recheck_s: ClassVar[float] = RECHECK_S
 
     async def connect(self) -> None:
@@ -84,7 +90,7 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         bytes_data: bytes | None = None,  # noqa: ARG002 (Channels' signature)
     ) -> None:
         """Answer what a client may ask."""
-        if not self.is_joined:  # refused, and not gone yet
+        if not self.is_joined or self.is_closed:  # refused, and not gone yet
             return
         if text_data is None:
             await self.close(UNSUPPORTED)
@@ -118,6 +124,11 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
             self._resynced_at = time.monotonic()
             await self.send_snapshot()
 
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Turn away, and tell nothing any more of what is still under way."""
+        self.is_closed = True
+        await super().close(code, reason)
+
     async def frame(self, event: dict[str, Any]) -> None:
         """Hand on what the dispatcher sent."""
         await self.hand_on(event["text"])
@@ -131,6 +142,8 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         try:
             async with asyncio.timeout(SEND_LIMIT_S):
                 for message in messages:
+                    if self.is_closed:
+                        return
                     self._unseen += len(message)
                     if self._unseen > UNSEEN_LIMIT_BYTES:
                         await self.close(TOO_SLOW)
@@ -148,25 +161,28 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         return list(await database_sync_to_async(self.read_snapshot)())
 
     async def _keep_checking(self) -> None:
-        checked_at = time.monotonic()
-        while True:
-            await asyncio.sleep(min(self.recheck_s, CATCH_UP_EVERY_S))
+        check_at = time.monotonic() + self.recheck_s
+        while not self.is_closed:
+            await asyncio.sleep(max(min(check_at - time.monotonic(), CATCH_UP_EVERY_S), 0.0))
             try:
+                if time.monotonic() >= check_at:
+                    check_at = time.monotonic() + self.recheck_s
+                    await self.check()
                 await self.catch_up()
-                if time.monotonic() - checked_at < self.recheck_s:
-                    continue
-                may_watch = await self.may_watch()
-            except DatabaseError:
-                continue  # asked again; who is already let in sees nothing new meanwhile
-            checked_at = time.monotonic()
-            if not may_watch:
-                await self.close(NOT_FOUND)
-                return
+            except DatabaseError:  # asked again; who is already let in sees nothing new meanwhile
+                check_at = min(check_at, time.monotonic() + RECHECK_AGAIN_S)
+
+    async def check(self) -> bool:
+        """Whether they may still watch; who may not is turned away."""
+        may_watch = await self.may_watch()
+        if not may_watch:
+            await self.close(NOT_FOUND)
+        return may_watch
 
     async def _keep_forecasting(self) -> None:
         """Tell when what is watched will end, as often as that is reckoned anew."""
         told: Ends = {}
-        while True:
+        while not self.is_closed:
             with suppress(DatabaseError):  # asked again; the page counts on from what it knows
                 ends = await self.read_ends()
                 if ends != told:
@@ -182,12 +198,16 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         """Tell all again where something that was committed was never told."""
 
     async def may_watch(self) -> bool:
-        """Whether the user is still who they were and may still see this."""
+        """Whether the user is still signed in and may still see this."""
         return bool(await database_sync_to_async(self.is_visible)())
 
     def is_visible(self) -> bool:
         """Whether the user may see this now."""
         raise NotImplementedError
+
+    def signed_in(self) -> Any | None:
+        """The user as the database has them now; None where they signed out meanwhile."""
+        return selectors.session_user(self.scope["session"].session_key)
 
     def read_snapshot(self) -> list[str]:
         """All of it as messages, out of the database."""
@@ -202,7 +222,7 @@ class ExecutionConsumer(WatchConsumer):
 
     def is_visible(self) -> bool:
         """Whether the user may see this execution now."""
-        user = selectors.user_fresh(self.scope["user"].pk)
+        user = self.signed_in()
         if user is None:
             return False
         public_id = self.scope["url_route"]["kwargs"]["public_id"]
@@ -252,6 +272,8 @@ class ExecutionConsumer(WatchConsumer):
 
     async def _watch_output(self, task_id: str) -> None:
         await self._leave_output()
+        if not await self.check():
+            return
         attempt = await database_sync_to_async(stories.open_attempt)(self.pk, task_id)
         if attempt is None:
             return
@@ -279,9 +301,22 @@ class DashboardConsumer(WatchConsumer):
 
     group = "dashboard"
 
+    async def check(self) -> bool:
+        """Also which executions they may see: where that changed, all is told again."""
+        may_watch = await super().check()
+        if may_watch and await database_sync_to_async(self._has_other_sight)():
+            await self.send_snapshot()
+        return may_watch
+
+    def _has_other_sight(self) -> bool:
+        if len(self.known) > KNOWN_LIMIT:
+            return True
+        visible = selectors.executions_visible_among(self.user, self.known)
+        return any(is_shown != (key in visible) for key, is_shown in self.known.items())
+
     def is_visible(self) -> bool:
         """Every signed-in user has a dashboard."""
-        self.user = selectors.user_fresh(self.scope["user"].pk)
+        self.user = self.signed_in()
         return self.user is not None
 
     def read_snapshot(self) -> list[str]:

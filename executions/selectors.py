@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from executions.models import (
     Attempt,
@@ -40,9 +42,19 @@ EXECUTION_STATES = tuple(state.value for state in ExecutionState)
 TASK_STATES = tuple(state.value for state in TaskState)
 
 
-def user_fresh(pk: int) -> Any | None:
-    """The user as the database has them now; None: gone or no longer active."""
-    return get_user_model().objects.filter(pk=pk, is_active=True).first()
+def session_user(key: str | None) -> Any | None:
+    """Who is signed in by this session, as the database has both now.
+
+    None: signed out or run out, the password changed since, gone or no longer active.
+    """
+    session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    pk = session.get(SESSION_KEY)
+    user = pk and get_user_model().objects.filter(pk=pk, is_active=True).first()
+    if not user:
+        return None
+    known = session.get(HASH_SESSION_KEY, "")
+    hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    return user if any(constant_time_compare(known, hash_) for hash_ in hashes) else None
 
 
 def groups_visible_to(user: Any) -> QuerySet[TaskGroup]:

@@ -7,7 +7,6 @@ import os
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
@@ -15,6 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pexec_site.settings")
 http = get_asgi_application()  # loads the applications that the consumers need
 
 from executions.consumers import DashboardConsumer, ExecutionConsumer  # noqa: E402
+from pexec_site.origins import SameOriginOnly  # noqa: E402
 
 websocket_urlpatterns = [
     re_path(r"^ws/executions/(?P<public_id>PEXEC-[0-9]{1,18})/$", ExecutionConsumer.as_asgi()),
@@ -25,9 +25,7 @@ websocket_urlpatterns = [
 application = ProtocolTypeRouter(
     {
         "http": http,
-        "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
-        ),
+        "websocket": SameOriginOnly(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )
 

@@ -116,24 +116,6 @@ async def test_an_execution_that_is_not_there_is_not_found(viewer):
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "https://localhost.evil.example"]
-)
-async def test_another_origin_is_refused(viewer, execution, origin):
-    made = socket(path_of(execution), viewer, origin)
-    is_in, _ = await made.connect(timeout=WAIT_S)
-    assert not is_in
-
-
-async def test_who_loses_sight_of_it_is_closed(viewer, execution, monkeypatch):
-    monkeypatch.setattr(consumers.WatchConsumer, "recheck_s", 0.05)
-    made = await opened(path_of(execution), viewer)
-    await told(made)
-    viewer.user.is_active = False
-    await database_sync_to_async(viewer.user.save)()
-    assert await closed_with(made) == consumers.NOT_FOUND
-
-
-@pytest.mark.parametrize(
     ("message", "code"),
     [
         ({"text_data": "x" * (consumers.MESSAGE_LIMIT_BYTES + 1)}, consumers.TOO_BIG),
