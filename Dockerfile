@@ -8,4 +8,4 @@ COPY . .
 RUN useradd --create-home pexec && install -d -o pexec -g pexec -m 700 /var/lib/pexec
 USER pexec
 RUN SECRET_KEY=build python manage.py collectstatic --noinput
-CMD ["daphne", "-b", "0.0.0.0", "-p", "8000", "pexec_site.asgi:application"]
+CMD ["python", "-m", "pexec_site.web", "-b", "0.0.0.0", "-p", "8000", "pexec_site.asgi:application"]

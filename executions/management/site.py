@@ -125,9 +125,9 @@ class Site:
             yield "redis", redis_command(path, settings.VAR_DIR), 1
         yield "dispatcher", [*_celery("dispatcher"), "--dispatcher", "--no-lanes", "-P", "solo"], 5
         if self.port is not None:
-            daphne = [sys.executable, "-m", "daphne", "-b", self.host, "-p", str(self.port)]
-            daphne += ["--no-server-name", "--verbosity", "0"]  # requests are logged by Django
-            yield "web", [*daphne, "pexec_site.asgi:application"], 5
+            web = [sys.executable, "-m", "pexec_site.web", "-b", self.host, "-p", str(self.port)]
+            web += ["--no-server-name", "--verbosity", "0"]  # requests are logged by Django
+            yield "web", [*web, "pexec_site.asgi:application"], 5
         for number in range(1, self.workers + 1):
             name = f"worker{number}"
             yield name, [*_celery(name), "-P", "threads", "-c", str(self.slots)], 5

@@ -85,8 +85,9 @@ class Site:
         """Start what serves pages, REST and sockets."""
         for path in self.var.glob("web.sock*"):  # and its lock, which a killed one leaves
             path.unlink()
-        daphne = [sys.executable, "-m", "daphne", "-u", str(self.web_socket), "--verbosity", "0"]
-        self._spawn("web", [*daphne, "pexec_site.asgi:application"])
+        server = "pexec_site.web" if self.code == ROOT else "daphne"
+        web = [sys.executable, "-m", server, "-u", str(self.web_socket), "--verbosity", "0"]
+        self._spawn("web", [*web, "pexec_site.asgi:application"])
 
     def start_all(self, *, workers: int = 2, dispatchers: int = 1) -> None:
         """Start a whole site."""

@@ -59,7 +59,7 @@ def live(page):
 def web_processes(var):
     """The web server's processes of this site."""
     commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_of(var)}
-    return [int(pid) for pid, command in commands.items() if b"daphne" in command]
+    return [int(pid) for pid, command in commands.items() if b"pexec_site.web" in command]
 
 
 def test_a_lost_connection_is_said_with_the_age_of_what_one_sees(watched, site, tmp_path):
