@@ -2,14 +2,16 @@
 /** The table of tasks: only the rows in sight exist; filters, sorting and keys work on all. */
 
 import { element, part, stateMark, write } from "./dom.js";
+import { coalesced } from "./redraw.js";
+import { Rows, differing } from "./rows.js";
 import { isTyping } from "./shell.js";
 import { isActive } from "./store.js";
 import { why } from "./why.js";
 import { STATE_ORDER, band, clock, duration, stateWord } from "./words.js";
 
 const ROW_PX = 36;
-const SPARE_ROWS = 12;
-const RESERVE_ROWS = 4;
+const SPARE_ROWS = 8;
+const RESERVE_ROWS = 3;
 const PRINTED_ROWS = 2000;
 const CHIPS = ["team", "task_type", "band"];
 
@@ -27,10 +29,24 @@ export function setUpTasks(page) {
   let isStale = true;
   /** Of the shown, those whose rows exist: from the first to before the last. */
   let existing = [0, 0];
+  let chosen = page.chosen();
+
+  const above = pad();
+  const below = pad();
+  const none = element("tr", { hidden: true }, element("td", { colspan: 7, class: "empty" }, "No task matches."));
+  body.replaceChildren(above.node, below.node, none);
+  /** @type {Rows<Task>} */
+  const rows = new Rows(body, (task) => task.id, () => row(page, () => chosen), below.node);
+  const sight = seen(view);
+  const showCount = differing((/** @type {number} */ count) => {
+    part("tasks").setAttribute("aria-rowcount", String(count + 1));
+    none.hidden = count > 0;
+  });
 
   const filter = () => {
     shown = sorted(store.tasks.filter(matcher(form)), sort, now());
     write(part("task-count"), `${shown.length} of ${store.tasks.length} tasks`);
+    showCount(shown.length);
     isStale = false;
   };
 
@@ -41,38 +57,36 @@ export function setUpTasks(page) {
     if (isStale) {
       filter();
     }
-    const [first, last] = print.matches ? [0, Math.min(shown.length, PRINTED_ROWS)] : inSight(view, shown.length);
+    const [first, last] = print.matches ? [0, Math.min(shown.length, PRINTED_ROWS)] : sight.rows(shown.length);
     existing = [first, last];
+    chosen = page.chosen();
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.task : undefined;
-    const rows = shown.slice(first, last).map((task, i) => row(page, task, first + i));
-    body.replaceChildren(pad(first * ROW_PX), ...rows, pad((shown.length - last) * ROW_PX));
-    part("tasks").setAttribute("aria-rowcount", String(shown.length + 1));
+    rows.show(shown.slice(first, last), first);
+    above.height(first * ROW_PX);
+    below.height((shown.length - last) * ROW_PX);
     if (focused !== undefined) {
-      rows.find((made) => made.dataset.task === focused)?.focus({ preventScroll: true });
-    }
-    if (shown.length === 0) {
-      body.replaceChildren(element("tr", {}, element("td", { colspan: 7, class: "empty" }, "No task matches.")));
+      refocus(body, rows.node(focused));
     }
   };
 
-  const refilter = () => {
+  const refilter = coalesced(() => {
     isStale = true;
-    view.scrollTop = 0;
+    sight.toTop();
     page.address.setAll(asked(form, sort));
     draw();
-  };
+  });
   setUpChips(form, page, refilter);
   print.addEventListener("change", draw);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", refilter);
   setUpSorting(sort, refilter);
   const scrolled = () => {
-    const [first, last] = inSight(view, shown.length, RESERVE_ROWS);
+    const [first, last] = sight.rows(shown.length, RESERVE_ROWS);
     if (isStale || first < (existing[0] ?? 0) || last > (existing[1] ?? 0)) {
       draw();
     }
   };
-  view.addEventListener("scroll", scrolled, { passive: true });
+  sight.onMove(scrolled);
   body.addEventListener("click", (event) => {
     const chosen = /** @type {Element} */ (event.target).closest("tr[data-task]");
     if (chosen instanceof HTMLElement && !(/** @type {MouseEvent} */ (event).ctrlKey || event.metaKey)) {
@@ -96,15 +110,55 @@ export function setUpTasks(page) {
 const print = matchMedia("print");
 
 /**
- * The rows in sight, and some more on either side.
+ * Which rows are in sight, known without asking the document for it between two writes.
  * @param {HTMLElement} view
- * @param {number} count
- * @param {number} more
  */
-function inSight(view, count, more = SPARE_ROWS) {
-  const first = Math.floor(view.scrollTop / ROW_PX) - more;
-  const last = first + Math.ceil(view.clientHeight / ROW_PX) + 2 * more;
-  return /** @type {const} */ ([Math.max(0, first), Math.min(count, last)]);
+function seen(view) {
+  let top = view.scrollTop;
+  let height = view.clientHeight;
+  return {
+    /** @param {() => void} run */
+    onMove(run) {
+      const scrolled = () => {
+        top = view.scrollTop;
+        run();
+      };
+      view.addEventListener("scroll", scrolled, { passive: true });
+      new ResizeObserver(() => {
+        height = view.clientHeight;
+        run();
+      }).observe(view);
+    },
+    toTop() {
+      if (top > 0) {
+        top = view.scrollTop = 0;
+      }
+    },
+    /**
+     * From the first to before the last, with some more on either side.
+     * @param {number} count
+     * @param {number} more
+     */
+    rows(count, more = SPARE_ROWS) {
+      const fit = Math.ceil(height / ROW_PX);
+      const first = Math.min(Math.floor(top / ROW_PX), Math.max(0, count - fit)) - more;
+      return /** @type {const} */ ([Math.max(0, first), Math.min(count, first + fit + 2 * more)]);
+    },
+  };
+}
+
+/**
+ * The focus stays with its task: not with a row that was moved, nor with one used for another.
+ * @param {HTMLElement} body
+ * @param {HTMLElement | null} row
+ */
+function refocus(body, row) {
+  const now = document.activeElement;
+  if (row !== null && row !== now) {
+    row.focus({ preventScroll: true });
+  } else if (row === null && now instanceof HTMLElement && body.contains(now)) {
+    now.blur();
+  }
 }
 
 /**
@@ -137,53 +191,86 @@ function sortOf(text) {
   return by in SORT_KEYS ? { by, isDown: (text ?? "").startsWith("-") } : { by: "position", isDown: false };
 }
 
-/** @param {number} px */
-function pad(px) {
+/** Room for the rows that do not exist. */
+function pad() {
   const cell = element("td");
-  cell.style.height = `${px}px`;
-  return element("tr", { class: "pad", "aria-hidden": "true" }, cell);
+  const height = differing((/** @type {number} */ px) => (cell.style.height = `${px}px`));
+  return { node: element("tr", { class: "pad", "aria-hidden": "true" }, cell), height };
 }
 
 /**
  * @param {import("./execution.js").Page} page
- * @param {Task} task
- * @param {number} index
+ * @param {() => string | null} chosen
+ * @returns {import("./rows.js").Row<Task>}
  */
-function row({ store, now, chosen }, task, index) {
-  const reason = why(store, task, now());
-  const made = element(
-    "tr",
-    {
-      class: `row${chosen() === task.id ? " chosen" : ""}`,
-      tabindex: 0,
-      "data-task": task.id,
-      "aria-rowindex": index + 2,
-    },
-    element("td", { class: "c-state" }, stateMark(task.state)),
-    element(
-      "td",
-      { class: "c-id", title: task.title ? `${task.id} ${task.title}` : task.id },
-      element("a", { class: "id", href: `?tab=tasks&task=${encodeURIComponent(task.id)}`, tabindex: -1 }, task.id),
-      " ",
-      element("span", { class: "soft" }, task.title),
-    ),
-    element("td", { class: "why", title: reason }, progress(task), reason),
-    element("td", { class: "c-lane hide-narrow" }, [task.team, task.task_type].filter(Boolean).join(" / ")),
-    element("td", { class: "c-prio num hide-narrow" }, task.priority),
-    element("td", { class: "c-try num hide-narrow" }, task.attempts || ""),
-    element("td", { class: "c-time num" }, time(task, now())),
-  );
-  return made;
+function row({ store, now }, chosen) {
+  const state = element("td", { class: "c-state" });
+  const link = element("a", { class: "id", tabindex: -1 });
+  const title = element("span", { class: "soft" });
+  const id = element("td", { class: "c-id" }, link, " ", title);
+  const reason = document.createTextNode("");
+  const reasons = element("td", { class: "why" }, reason);
+  const lanes = element("td", { class: "c-lane hide-narrow" });
+  const priority = element("td", { class: "c-prio num hide-narrow" });
+  const tries = element("td", { class: "c-try num hide-narrow" });
+  const took = element("td", { class: "c-time num" });
+  const node = element("tr", { class: "row", tabindex: 0 }, state, id, reasons, lanes, priority, tries, took);
+  const text = (/** @type {Node} */ of) => differing((/** @type {string} */ words) => (of.textContent = words), "");
+  const attribute = (/** @type {Element} */ of, /** @type {string} */ name) =>
+    differing((/** @type {string} */ value) => of.setAttribute(name, value));
+  const told = {
+    state: differing((/** @type {string} */ name) => state.replaceChildren(stateMark(name))),
+    task: attribute(node, "data-task"),
+    index: attribute(node, "aria-rowindex"),
+    isChosen: differing((/** @type {boolean} */ is) => node.classList.toggle("chosen", is), false),
+    href: attribute(link, "href"),
+    id: text(link),
+    title: text(title),
+    wholeId: attribute(id, "title"),
+    progress: progressBar(reasons),
+    reason: text(reason),
+    wholeReason: attribute(reasons, "title"),
+    lanes: text(lanes),
+    priority: text(priority),
+    tries: text(tries),
+    took: text(took),
+  };
+  const fill = (/** @type {Task} */ task, /** @type {number} */ index) => {
+    const words = why(store, task, now());
+    told.state(task.state);
+    told.task(task.id);
+    told.index(String(index + 2));
+    told.isChosen(chosen() === task.id);
+    told.href(`?tab=tasks&task=${encodeURIComponent(task.id)}`);
+    told.id(task.id);
+    told.title(task.title);
+    told.wholeId(task.title ? `${task.id} ${task.title}` : task.id);
+    told.progress(task.state === "running" ? (task.progress ?? null) : null);
+    told.reason(words);
+    told.wholeReason(words);
+    told.lanes([task.team, task.task_type].filter(Boolean).join(" / "));
+    told.priority(String(task.priority));
+    told.tries(String(task.attempts || ""));
+    told.took(time(task, now()));
+  };
+  return { node, fill };
 }
 
-/** @param {Task} task */
-function progress(task) {
-  if (task.state !== "running" || task.progress === null || task.progress === undefined) {
-    return null;
-  }
+/**
+ * How far a task is, before the words of its cell; null: nothing.
+ * @param {HTMLElement} cell
+ */
+function progressBar(cell) {
   const inner = element("span");
-  inner.style.width = `${task.progress}%`;
-  return element("span", { class: "bar", role: "img", "aria-label": `${Math.round(task.progress)} percent` }, inner);
+  const bar = element("span", { class: "bar", role: "img" }, inner);
+  return differing((/** @type {number | null} */ percent) => {
+    if (percent === null) {
+      return bar.remove();
+    }
+    inner.style.width = `${percent}%`;
+    bar.setAttribute("aria-label", `${Math.round(percent)} percent`);
+    return bar.parentNode ?? cell.prepend(bar);
+  }, null);
 }
 
 /**
