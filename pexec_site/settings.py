@@ -238,8 +238,12 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"
+AXES_HANDLER = "pexec_site.sign_in.SignInHandler"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
+"""Ten failures for a name from an address; a hundred for either alone (pexec_site/sign_in.py)."""
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # one address cannot lock a name everywhere
 
 # ---------------------------------------------------------------- what browsers are told
 
