@@ -15,9 +15,11 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.views import defaults
 from django.views.decorators.http import require_safe
+from knox.auth import TokenAuthentication
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from rest_framework.exceptions import AuthenticationFailed
 
 from executions.dispatch.bus import BusDownError, default_bus
 from executions.models import Attempt, Demand, Execution, Leadership, WorkerProcess
@@ -38,7 +40,13 @@ def _check_database() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError as error:
-        raise NotReadyError(str(error)) from None
+        raise _silent(error) from None
+
+
+def _silent(error: DatabaseError) -> NotReadyError:
+    """What a database says of itself names hosts and users: that is for the log."""
+    log.error("database away", error=str(error))
+    return NotReadyError("does not answer")
 
 
 def _check_redis() -> None:
@@ -52,7 +60,7 @@ def _check_leader() -> None:
     try:
         leads = Leadership.objects.filter(expires_at__gt=timezone.now()).exists()
     except DatabaseError as error:
-        raise NotReadyError(str(error)) from None
+        raise _silent(error) from None
     if not leads:
         raise NotReadyError("no dispatcher leads")
 
@@ -63,7 +71,7 @@ def _check_worker() -> None:
             gone_at=None, slots__gt=0, heartbeat_at__gt=timezone.now() - WORKER_FRESH
         ).exists()
     except DatabaseError as error:
-        raise NotReadyError(str(error)) from None
+        raise _silent(error) from None
     if not fresh:
         raise NotReadyError("no worker accepts work")
 
@@ -118,6 +126,14 @@ def _audited() -> str:
 AWAY = "The database cannot be reached or written to. Nothing was saved; try again in a moment."
 
 
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """A page; under REST a problem like all others."""
+    if not request.path.startswith("/api/"):
+        return defaults.page_not_found(request, exception)
+    body = {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "Not found."}
+    return JsonResponse(body, status=404, content_type="application/problem+json")
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Say so where the database is away (503, try again); anything else is a bug (500)."""
     error = sys.exc_info()[1]
@@ -144,6 +160,10 @@ def database_away() -> HttpResponse:
 class _Counts(Collector):
     """What the tables hold at the moment of asking: nothing is counted twice."""
 
+    def __init__(self, *, with_names: bool) -> None:
+        """`with_names`: also what names teams, task types and resources."""
+        self._with_names = with_names
+
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Gauges of executions, attempts, waiting tasks, limits, workers."""
         yield _gauge(
@@ -162,7 +182,7 @@ class _Counts(Collector):
         waiting = Demand.objects.filter(execution__state__in=sorted(OPEN_EXECUTION_STATES))
         queued = waiting.aggregate(n=Sum("queued"))["n"] or 0
         yield _gauge("pexec_tasks_queued", "Tasks that wait for a slot.", [], [(queued,)])
-        limits = uses.limit_uses().items()
+        limits = uses.limit_uses().items() if self._with_names else ()
         names = ("used", "maximum", "waiting")
         for n, name in enumerate(names):
             rows = [(key, values[n]) for key, values in limits]
@@ -184,11 +204,22 @@ def _gauge(name: str, words: str, labels: list[str], rows: object) -> GaugeMetri
     return gauge
 
 
-REGISTRY = CollectorRegistry()
-REGISTRY.register(_Counts())
+def _registry(*, with_names: bool) -> CollectorRegistry:
+    made = CollectorRegistry()
+    made.register(_Counts(with_names=with_names))
+    return made
+
+
+ALL, NAMELESS = _registry(with_names=True), _registry(with_names=False)
 
 
 @require_safe
-def metrics(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (a view's signature)
-    """Prometheus text."""
-    return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text; names of limits are for those who may see limits, by session or token."""
+    try:
+        by_token = TokenAuthentication().authenticate(request)
+    except AuthenticationFailed as error:
+        return HttpResponse(f"{error}\n", status=401, content_type="text/plain")
+    user = by_token[0] if by_token else request.user
+    registry = ALL if user.has_perm("executions.view_team") else NAMELESS
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

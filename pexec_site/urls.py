@@ -16,4 +16,5 @@ urlpatterns = [
     path("", include("executions.pages.urls")),
 ]
 
+handler404 = health.not_found
 handler500 = health.server_error

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError
 from django.utils import timezone
 
-from executions import selectors
+from executions import selectors, services
 from executions.models import Attempt, Execution, Leadership, TaskRun, WorkerProcess
 from tests.api.conftest import member
 from tests.api.records import finished
@@ -44,10 +44,42 @@ def test_ready_with_a_leader_and_a_worker(client, redis_server):
     assert client.get("/readyz").json()["worker"] == "no worker accepts work"
 
 
-def test_metrics_tell_limits(client):
+NAMED = 'pexec_limit_maximum{limit="team:dev_team"} 10.0'
+
+
+def test_metrics_name_limits_to_who_may_see_them(client, viewer, stranger):
     text = client.get("/metrics").content.decode()
-    assert 'pexec_limit_maximum{limit="team:dev_team"} 10.0' in text
+    assert "dev_team" not in text
     assert "pexec_workers 0.0" in text
+    client.force_login(stranger)
+    assert "dev_team" not in client.get("/metrics").content.decode()
+    client.force_login(viewer)
+    assert NAMED in client.get("/metrics").content.decode()
+
+
+def test_metrics_take_a_token_as_prometheus_sends_it(client, viewer):
+    token, _ = services.token_make(user=viewer, scope=services.Scope.READ, days=1)
+    asked = client.get("/metrics", headers={"Authorization": f"Token {token}"})
+    assert NAMED in asked.content.decode()
+    assert client.get("/metrics", headers={"Authorization": "Token x"}).status_code == 401
+
+
+def test_a_database_that_is_away_says_nothing_of_itself(client, monkeypatch, redis_server):
+    def away(**_filters):
+        raise OperationalError('connection to server at "db.internal" failed for user "pexec"')
+
+    monkeypatch.setattr(Leadership.objects, "filter", away)
+    monkeypatch.setattr(WorkerProcess.objects, "filter", away)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["dispatcher"] == answer.json()["worker"] == "does not answer"
+
+
+def test_an_address_that_is_none_is_a_problem_under_rest(client):
+    for path in ("/api/v1/nonsense/", "/api/nonsense"):
+        answer = client.get(path)
+        assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+        assert answer.json()["status"] == 404
 
 
 def test_permits_that_contradict_attempts_are_an_alarm(client, redis_server):
