@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from executions.dispatch.rows import Statements
 from executions.dispatch.timing import LEASE_MARGIN_S, LEASE_RENEW_EVERY_S, LEASE_TTL_S
 from executions.models import Leadership
 
@@ -68,19 +69,17 @@ class Lease:
             expires_at=Now() + LEASE
         )
         if not kept:
-            self._trusted_until = float("-inf")
-            raise StaleTermError
+            raise self._lost()
         self._trust_from(begun)
 
-    def check(self) -> None:
-        """Within a transaction: hold the term until it commits, or raise StaleTermError."""
+    def hold(self, made: Statements) -> None:
+        """Within a transaction: hold the term until it commits, or StaleTermError undoes it all."""
         lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
-        with connection.cursor() as cursor:
-            cursor.execute(HELD + lock, (self.term, self._holder))
-            if cursor.fetchone() is not None:
-                return
+        made.require(HELD + lock, (self.term, self._holder), self._lost)
+
+    def _lost(self) -> StaleTermError:
         self._trusted_until = float("-inf")
-        raise StaleTermError
+        return StaleTermError()
 
     def release(self) -> None:
         """Let the next one lead at once."""

@@ -7,7 +7,7 @@ Rows that change the same columns share one `executemany`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -35,7 +35,16 @@ class Statements:
 
     def __init__(self, cursors: ExitStack) -> None:
         self._cursors = cursors
+        self._required: list[tuple[Any, Callable[[], Exception]]] = []
         self._sent: list[tuple[Any, int, str]] = []
+
+    def require(
+        self, query: str, values: tuple[Any, ...], otherwise: Callable[[], Exception]
+    ) -> None:
+        """Undo all unless this query finds a row; `otherwise` makes what is raised then."""
+        cursor = self._cursors.enter_context(connection.cursor())
+        cursor.execute(query, values)
+        self._required.append((cursor, otherwise))
 
     def many(self, statement: str, values: list[tuple[Any, ...]]) -> None:
         """Run the statement with each of the values; every one must meet one row."""
@@ -45,7 +54,10 @@ class Statements:
             self._sent.append((cursor, len(values), statement))
 
     def check(self) -> None:
-        """Raise StaleRowError where a row was not met. To be asked once all are answered."""
+        """Raise what is missing, or StaleRowError for a row not met. Once all are answered."""
+        for cursor, otherwise in self._required:
+            if cursor.fetchone() is None:
+                raise otherwise()
         for cursor, count, statement in self._sent:
             if cursor.rowcount != count:
                 raise StaleRowError(f"{cursor.rowcount} of {count} rows: {statement}")
@@ -56,7 +68,8 @@ def statements() -> Iterator[Statements]:
     """Statements of the transaction that is open; at the end of the block all are done.
 
     PostgreSQL is sent all of them before the first is answered: a trip there and back costs more
-    than most of them. Raises StaleRowError where one met another number of rows.
+    than most of them. Raises StaleRowError where one met another number of rows, or what was
+    required otherwise.
     """
     with ExitStack() as cursors:
         made = Statements(cursors)

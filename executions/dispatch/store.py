@@ -209,11 +209,11 @@ class Store:
         write.add_waits(waits)
         write.add_progress(progress or {})
         with transaction.atomic():
-            self._lease.check()
             if write.returned:  # what people asked of one that never began is kept without it
                 tokens = [token for (token,) in write.returned]
                 Command.objects.filter(attempt__token__in=tokens).update(attempt=None)
             with statements() as made:
+                self._lease.hold(made)
                 self._task_runs.update(made, write.task_runs)
                 self._attempts.delete(made, write.returned)
                 self._attempts.insert(made, write.new_attempts.values())

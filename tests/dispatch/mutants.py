@@ -4,7 +4,7 @@ import inspect
 import sys
 import textwrap
 
-from executions.dispatch import dispatcher, inbox, lease, store, worker
+from executions.dispatch import dispatcher, inbox, store, worker
 
 RULES = {
     "token at the start": (
@@ -17,7 +17,7 @@ RULES = {
         (store.Store, "_forget", "self.attempts.pop(address.token, None)", "pass")
     ),
     "whose attempt it is": (inbox, "_take_report", "or address.worker != worker", ""),
-    "term": (lease.Lease, "check", "if cursor.fetchone() is not None:", "if True:"),
+    "term": (store.Store, "commit", "self._lease.hold(made)", "pass"),
     "reconcile": (dispatcher.Leader, "_look", "self._reconcile(batch)", "pass"),
     "self-stop": (worker.LaneWorker, "_guard", 'self._stop_held(held, "lost")', "pass"),
 }

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from executions.dispatch.lease import Lease, StaleTermError
+from executions.dispatch.rows import statements
 from executions.dispatch.timing import LEASE_TTL_S
 from executions.models import Leadership
 
@@ -62,11 +63,12 @@ def test_an_old_leader_can_neither_renew_nor_write(clock):
     old.acquire()
     expire()
     new.acquire()
+    assert old.is_trusted()
+    with pytest.raises(StaleTermError), transaction.atomic(), statements() as made:
+        old.hold(made)
+    assert not old.is_trusted()
     with pytest.raises(StaleTermError):
         old.renew()
-    with pytest.raises(StaleTermError), transaction.atomic():
-        old.check()
-    assert not old.is_trusted()
 
 
 def test_the_same_process_taking_the_lead_again_gets_a_new_term(clock):

@@ -1,5 +1,7 @@
 """Rows written together: all of them or none, and nothing goes unnoticed."""
 
+import contextlib
+
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -53,3 +55,13 @@ def test_what_the_database_refuses_is_told_as_its_error_and_undoes_all(table):
     with pytest.raises(IntegrityError):
         write(table, changes)
     assert parallel() == before
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_what_is_required_and_not_found_undoes_all(table, found):
+    before = parallel()
+    name = "pm_team" if found else "gone"
+    with contextlib.suppress(LookupError), transaction.atomic(), statements() as made:
+        made.require("SELECT 1 FROM executions_team WHERE name = %s", (name,), LookupError)
+        table.update(made, {("pm_team",): {"max_parallel": 7}})
+    assert (parallel() != before) == found
