@@ -13,6 +13,7 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.forms import CharField, ModelForm, Textarea
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -38,6 +39,9 @@ from executions.models import (
 )
 from executions.models.secrets import secret_validators
 from executions.runners.registry import kinds
+from executions.scheduling.model import OPEN_EXECUTION_STATES
+from executions.watching.deeds import target_addresses
+from executions.watching.keepers import limit_keepers
 from executions.watching.uses import limit_uses
 
 FAULTS_TOLD = 5
@@ -63,6 +67,8 @@ class LimitAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
     search_fields = ("name",)
     actions = ("close", "export_yaml", "export_json")
     upload_route = "limit-upload"
+    delete_confirmation_template = "admin/executions/limit_delete.html"
+    delete_selected_confirmation_template = "admin/executions/limits_delete.html"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Look once at what is in use, for all rows of the page."""
@@ -73,11 +79,15 @@ class LimitAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
         """A name is an identity: runs remember it."""
         return ("name",) if obj is not None else ()
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What is held now is not deleted."""
-        if obj is not None and limit_uses().get(obj.key, [0])[0]:
-            return False
-        return bool(super().has_delete_permission(request, obj))
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What is held or asked for is not deleted: who does so stands in the way, by name."""
+        deleted, counts, lacking, _ = super().get_deleted_objects(objs, request)
+        told = [
+            format_html("{}: {}", limit.name, keeper)
+            for limit in objs
+            for keeper in limit_keepers(limit, request.user)
+        ]
+        return deleted, counts, set() if told else lacking, told
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[ModelForm[Any]]:
         """Fields of a list that say whose they are, also to those who do not see the row."""
@@ -357,7 +367,7 @@ class ExecutionAdmin(SeenAdmin):
     list_display = ("public_id", "name", "state", "outcome", "total", "submitted_by", "created_at")
     list_filter = ("state", "outcome")
     search_fields = ("name", "id")
-    actions = ("pause", "resume")
+    actions = ("pause", "resume", "cancel")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Execution]:
         """Those the user may see."""
@@ -380,6 +390,24 @@ class ExecutionAdmin(SeenAdmin):
     def resume(self, request: HttpRequest, queryset: Any) -> None:
         """Let the chosen executions go on."""
         self._ask(request, queryset, services.execution_resume)
+
+    @admin.action(description="Cancel…", permissions=["operate"])
+    def cancel(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """Cancel the chosen executions, once somebody has said that they mean it."""
+        chosen = queryset.filter(state__in=sorted(OPEN_EXECUTION_STATES))
+        if "sure" in request.POST:
+            self._ask(request, chosen, services.execution_cancel)
+            return None
+        if not chosen:
+            self.message_user(request, "All of these are over.", messages.WARNING)
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Cancel executions?",
+            "opts": self.opts,
+            "chosen": chosen,
+        }
+        return render(request, "admin/executions/execution/cancel_selected.html", context)
 
     def _ask(self, request: HttpRequest, queryset: Any, verb: Callable[..., None]) -> None:
         for execution in queryset:
@@ -422,10 +450,23 @@ class CommandAdmin(OfExecutionAdmin):
 class AuditEntryAdmin(SeenAdmin):
     """Who did what."""
 
-    list_display = ("at", "by", "verb", "target", "details")
+    list_display = ("at", "by", "verb", "linked", "details")
     list_filter = ("verb",)
     search_fields = ("by", "target")
     date_hierarchy = "at"
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Look once for the addresses, for all rows of the page."""
+        found = super().get_changelist_instance(request)
+        targets = {entry.target for entry in found.result_list}
+        self._addresses = target_addresses(targets, request.user)
+        return found
+
+    @admin.display(description="target", ordering="target")
+    def linked(self, obj: AuditEntry) -> str:
+        """What it was done to, as a link while it is there."""
+        address = self._addresses.get(obj.target)
+        return format_html('<a href="{}">{}</a>', address, obj.target) if address else obj.target
 
 
 @admin.register(WorkerProcess)

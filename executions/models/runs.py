@@ -293,6 +293,9 @@ class WorkerProcess(models.Model):
     heartbeat_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True)
 
+    class Meta:
+        verbose_name_plural = "worker processes"
+
 
 class Leadership(models.Model):
     """The dispatcher's lease: one row. Whoever holds the term may write."""

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from executions import selectors
 from executions.pages.permissions import require
+from executions.watching.deeds import target_addresses
 
 PAGE_SIZE = 100
 
@@ -23,7 +24,8 @@ def audit_list(request: HttpRequest) -> HttpResponse:
     require(request, "view_auditentry")
     found = Paginator(selectors.audit_entries(request.GET.dict()), PAGE_SIZE)
     page = found.get_page(request.GET.get("page"))
-    entries = [(entry, _told(entry.details)) for entry in page]
+    addresses = target_addresses({entry.target for entry in page}, request.user)
+    entries = [(entry, addresses.get(entry.target), _told(entry.details)) for entry in page]
     context = {"page": page, "entries": entries, "filters": request.GET}
     return render(request, "audit_list.html", context)
 

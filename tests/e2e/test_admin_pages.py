@@ -13,6 +13,9 @@ PAGES = (
     "/admin/executions/taskgroup/",
     "/admin/executions/execution/",
     "/admin/executions/resource/add/",
+    "/admin/executions/team/1/change/",
+    "/admin/executions/taskrun/",
+    "/admin/auth/user/1/change/",
 )
 
 
