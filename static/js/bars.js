@@ -114,6 +114,21 @@ export function lines(store, by, now) {
 }
 
 /**
+ * The colours that these lines have, sorted: kinds of waiting, states of attempts.
+ * @param {ReturnType<typeof lines>} shown
+ * @returns {string[]}
+ */
+export function colours(shown) {
+  const found = new Set();
+  for (const line of shown) {
+    if ("spans" in line) {
+      line.spans.forEach((span) => found.add(span.kind === "run" ? span.state : span.kind));
+    }
+  }
+  return [...found].sort();
+}
+
+/**
  * @param {import("./store.js").Task} task
  * @param {string} by
  */

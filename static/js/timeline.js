@@ -1,12 +1,13 @@
 // @ts-check
 /** The timeline: a strip with a brush over virtual rows on a canvas. Draws what bars.js computes. */
 
-import { lines, steps } from "./bars.js";
+import { colours, lines, steps } from "./bars.js";
 import { element, part, write } from "./dom.js";
 import { coalesced } from "./redraw.js";
+import { differing } from "./rows.js";
 import { isUtc } from "./shell.js";
 import { why } from "./why.js";
-import { clock, dateTime, duration, keyName, stateWord, timeOfDay } from "./words.js";
+import { STATE_ORDER, clock, dateTime, duration, keyName, stateWord, timeOfDay } from "./words.js";
 
 const ROW_PX = 22;
 const AXIS_PX = 22;
@@ -24,6 +25,15 @@ const KIND_WORDS = {
   concurrency: "waits for max concurrency",
   workers: "waits for a worker",
   hold: "held (phase, plan, pause, backoff)",
+};
+
+/** What the colour of a run means, by the state of its attempt. @type {Record<string, string>} */
+const RUN_WORDS = {
+  dispatched: "taken, not begun",
+  running: "running",
+  completed: "completed",
+  failed: "failed",
+  cancelled: "cancelled or given back",
 };
 
 /** @param {import("./execution.js").Page} page */
@@ -44,6 +54,7 @@ export function setUpTimeline(page) {
   /** How many ran at once, over time. @type {[number, number][]} */
   let levels = [];
   let isStale = true;
+  const legend = legendOf(part("timeline-legend"));
 
   /** @returns {[number, number]} */
   const whole = () => {
@@ -63,6 +74,7 @@ export function setUpTimeline(page) {
     if (isStale) {
       shown = lines(store, group.value, page.now());
       levels = runningLevels(shown);
+      legend(shown);
       isStale = false;
     }
     const height = shown.length * ROW_PX + AXIS_PX;
@@ -113,7 +125,6 @@ export function setUpTimeline(page) {
     soon();
   });
   hovering(page, canvas, rows, () => shown);
-  drawLegend();
   const details = part("timeline-table").closest("details");
   details?.addEventListener("toggle", () => details.open && fillTable(page, shown));
 }
@@ -423,15 +434,25 @@ function hovering(page, canvas, rows, shown) {
   });
 }
 
-function drawLegend() {
-  part("timeline-legend").replaceChildren(
-    ...KINDS.map((kind) =>
-      element("span", {}, element("span", { class: `swatch wait-${kind}` }), ` ${KIND_WORDS[kind]}`),
-    ),
-    ...["completed", "running", "failed"].map((state) =>
-      element("span", {}, element("span", { class: `swatch swatch-${state}` }), ` ${stateWord(state).toLowerCase()}`),
-    ),
-  );
+/**
+ * What the colours in sight mean, and no others.
+ * @param {HTMLElement} box
+ */
+function legendOf(box) {
+  const entries = [
+    ...KINDS.map((kind) => ({ name: kind, swatch: `wait-${kind}`, words: KIND_WORDS[kind] ?? kind })),
+    ...STATE_ORDER.filter((state) => state in RUN_WORDS).map((state) => ({ name: state, swatch: `swatch-${state}`, words: RUN_WORDS[state] ?? state })),
+  ];
+  const show = differing((/** @type {string} */ names) => {
+    const occurring = new Set(names.split(" "));
+    box.replaceChildren(
+      ...entries
+        .filter(({ name }) => occurring.has(name))
+        .map(({ swatch, words }) => element("span", {}, element("span", { class: `swatch ${swatch}` }), ` ${words}`)),
+    );
+  });
+  /** @param {ReturnType<typeof lines>} shown */
+  return (shown) => show(colours(shown).join(" "));
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bar, lines, steps } from "../../static/js/bars.js";
+import { bar, colours, lines, steps } from "../../static/js/bars.js";
 import { ExecutionStore, ended } from "../../static/js/store.js";
 import { ago, band, clock, duration, executionLook, executionWord, keyKind, keyName, waitWord } from "../../static/js/words.js";
 import { why } from "../../static/js/why.js";
@@ -73,6 +73,14 @@ test("a bar is its waits laid before its runs, with no gap", () => {
   assert.equal(first, 93);
   const sorted = spans.toSorted((a, b) => a.from - b.from);
   assert.deepEqual(sorted.map((s) => [s.from, s.to, s.kind]), [[93, 98, "team"], [98, 100, "workers"], [100, 110, "run"]]);
+});
+
+test("the colours of the timeline are those of its bars, and no others", () => {
+  const store = filled((server) => {
+    Object.assign(server.tasks[0], { state: "completed", started_at: 100, finished_at: 110, waits: { "team:dev": 5 } });
+    Object.assign(server.tasks[1], { state: "failed", started_at: 100, finished_at: 104 });
+  });
+  assert.deepEqual(colours(lines(store, "team", 120)), ["completed", "failed", "team"]);
 });
 
 test("every task has one line, and one heading for each group", () => {
