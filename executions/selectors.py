@@ -238,7 +238,7 @@ def audit_entries(asked: Mapping[str, str]) -> QuerySet[AuditEntry]:
     if words := filters.get("q"):
         found = found.filter(target__icontains=words)
     for name, side in (("since", "at__gte"), ("until", "at__lt")):
-        if (moment := _moment(filters.get(name, ""))) is not None:
+        if (moment := moment_of(filters.get(name, ""))) is not None:
             found = found.filter(**{side: moment})
     return found
 
@@ -248,7 +248,7 @@ def secrets() -> QuerySet[Secret]:
     return Secret.objects.order_by("name")
 
 
-def _moment(text: str) -> datetime | None:
+def moment_of(text: str) -> datetime | None:
     """A date or time as ISO 8601 has it, in UTC unless it says otherwise; None for other text."""
     try:
         found = datetime.fromisoformat(text)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import api_view
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,6 +23,19 @@ CSV_ROWS = 100_000
 FILTERS = ("by", "verb", "q", "since", "until", "format")
 
 
+def _check(asked: Mapping[str, str]) -> None:
+    """A filter that was misread would show another audit than the one asked for."""
+    faults = {
+        name: ["must be a time in ISO 8601"]
+        for name in ("since", "until")
+        if asked.get(name) and selectors.moment_of(asked[name]) is None
+    }
+    if asked.get("format", "json") not in ("json", "csv"):
+        faults["format"] = ["there are json, csv"]
+    if faults:
+        raise ValidationError(faults)
+
+
 @extend_schema(
     operation_id="audit_list",
     parameters=[OpenApiParameter(name, OpenApiTypes.STR) for name in FILTERS],
@@ -29,6 +45,7 @@ FILTERS = ("by", "verb", "q", "since", "until", "format")
 def audit_collection(request: Request) -> HttpResponse | Response:
     """The newest first; `since` and `until` are ISO times; `format=csv` gives a table."""
     require(request, "view_auditentry")
+    _check(request.query_params)
     found = selectors.audit_entries(request.query_params)
     if request.query_params.get("format") == "csv":
         rows = found.values_list("at", "by", "verb", "target", "details")[:CSV_ROWS]

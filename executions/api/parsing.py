@@ -16,6 +16,7 @@ class StrictParser(BaseParser):
     """A body in one format of specs."""
 
     format: ClassVar[SpecFormat]
+    max_bytes: ClassVar[int] = LARGE_SPEC_BYTES
 
     def parse(
         self,
@@ -24,10 +25,10 @@ class StrictParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> Any:
         """The data. Raises SpecInvalidError."""
-        raw = stream.read(LARGE_SPEC_BYTES + 1)
+        raw = stream.read(self.max_bytes + 1)
         if not raw:
             return {}
-        return read(raw, self.format, LARGE_SPEC_BYTES)
+        return read(raw, self.format, self.max_bytes)
 
 
 class StrictJsonParser(StrictParser):
@@ -35,6 +36,12 @@ class StrictJsonParser(StrictParser):
 
     media_type = "application/json"
     format = "json"
+
+
+class SmallJsonParser(StrictJsonParser):
+    """JSON of whoever comes by."""
+
+    max_bytes = 4096
 
 
 class YamlParser(StrictParser):

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler
 
 from executions import exports, services, specs
@@ -16,9 +17,11 @@ from executions.reporting.forecast import TooLargeError
 from executions.runners.results import BadResultError
 from executions.scheduling.simulation import SimulationStalled
 
+NON_FIELD_ERRORS_KEY = api_settings.NON_FIELD_ERRORS_KEY
 PROBLEM_TYPE = "application/problem+json"
 
 STATUS_OF: dict[type[Exception], int] = {
+    specs.SpecTooLargeError: status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     specs.SpecInvalidError: status.HTTP_400_BAD_REQUEST,
     exports.UnknownFormatError: status.HTTP_400_BAD_REQUEST,
     BadResultError: status.HTTP_400_BAD_REQUEST,
@@ -30,6 +33,13 @@ STATUS_OF: dict[type[Exception], int] = {
     services.SecretExistsError: status.HTTP_409_CONFLICT,
     services.WorkTakenError: status.HTTP_409_CONFLICT,
 }
+
+
+PLACES: dict[type[Exception], str] = {
+    exports.UnknownFormatError: "format",
+    BadResultError: "result",
+}
+"""Where in a request these errors lie."""
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -54,7 +64,9 @@ def _told(error: Exception) -> tuple[str, list[dict[str, str]]]:
     if isinstance(error, specs.SpecInvalidError):
         faults = [{"place": f.place, "message": f.message} for f in error.faults]
         return f"The spec has {len(faults)} fault{'' if len(faults) == 1 else 's'}.", faults
-    return str(error) or (type(error).__doc__ or "").strip(), []
+    told = str(error) or (type(error).__doc__ or "").strip()
+    place = PLACES.get(type(error))
+    return told, [] if place is None else [{"place": place, "message": told}]
 
 
 def _problem(
@@ -78,6 +90,7 @@ PHRASES = {
     405: "Method Not Allowed",
     406: "Not Acceptable",
     409: "Conflict",
+    413: "Content Too Large",
     415: "Unsupported Media Type",
     429: "Too Many Requests",
 }
@@ -98,7 +111,10 @@ def _faults(error: Exception, data: Any) -> list[dict[str, str]]:
 def _flat(place: str, data: Any) -> Iterator[tuple[str, str]]:
     if isinstance(data, dict):
         for name, inner in data.items():
-            yield from _flat(f"{place}.{name}" if place else str(name), inner)
+            if name == NON_FIELD_ERRORS_KEY:
+                yield from _flat(place, inner)
+            else:
+                yield from _flat(f"{place}.{name}" if place else str(name), inner)
     elif isinstance(data, list):
         for inner in data:
             yield from _flat(place, inner)

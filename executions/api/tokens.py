@@ -10,6 +10,7 @@ from rest_framework import serializers, status
 from rest_framework.decorators import (
     api_view,
     authentication_classes,
+    parser_classes,
     permission_classes,
     throttle_classes,
 )
@@ -21,6 +22,7 @@ from rest_framework.throttling import AnonRateThrottle
 
 from executions import services
 from executions.api import shapes
+from executions.api.parsing import SmallJsonParser
 
 
 class SignInThrottle(AnonRateThrottle):
@@ -38,6 +40,7 @@ class SignInThrottle(AnonRateThrottle):
 @api_view(["POST"])
 @authentication_classes([TokenAuthentication])
 @permission_classes([AllowAny])
+@parser_classes([SmallJsonParser])
 @throttle_classes([SignInThrottle])
 def token_make(request: Request) -> Response:
     """A new token; send it as `Authorization: Token …`."""

@@ -4,7 +4,7 @@ Knows no Django and no broker: what the site has and which runners there are is 
 """
 
 from executions.specs.checking import CheckPayload, SiteLimits, structure_faults, validate
-from executions.specs.faults import Fault, SpecInvalidError
+from executions.specs.faults import Fault, SpecInvalidError, SpecTooLargeError
 from executions.specs.limits_file import (
     LaneLimit,
     LimitsFile,
@@ -37,6 +37,7 @@ __all__ = [
     "SiteLimits",
     "SpecFormat",
     "SpecInvalidError",
+    "SpecTooLargeError",
     "TaskGroupSpec",
     "TaskSpec",
     "dump",

@@ -33,6 +33,10 @@ class SpecInvalidError(Exception):
         super().__init__("\n".join(map(str, self.faults)))
 
 
+class SpecTooLargeError(SpecInvalidError):
+    """The text has more bytes than are taken, and was not read. Split it."""
+
+
 def place_of(location: Sequence[str | int]) -> str:
     """`("tasks", 3, "depends_on", 0)` as `tasks[3].depends_on[0]`."""
     text = ""

@@ -9,11 +9,12 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from executions.specs.faults import Fault, Location, SpecInvalidError, place_of
+from executions.specs.faults import Fault, Location, SpecInvalidError, SpecTooLargeError, place_of
 from executions.specs.yaml_text import YamlError, yaml_data
 
 SpecFormat = Literal["yaml", "json", "csv"]
@@ -63,7 +64,8 @@ def read_leniently(
 def _decoded(text: str | bytes, max_bytes: int) -> str:
     size = len(text) if isinstance(text, bytes) else len(text.encode(errors="replace"))
     if size > max_bytes:
-        raise _broken(f"has {size:,} bytes; at most {max_bytes:,} are taken")
+        message = f"has more than the {max_bytes:,} bytes that are taken"
+        raise SpecTooLargeError([Fault("", message)])
     if isinstance(text, str):
         return text.removeprefix("\ufeff")
     try:
@@ -97,9 +99,9 @@ def _json_data(text: str, faults: list[Fault]) -> Any:
     def map_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            keys = [key for key, _ in pairs]
+            times = Counter(key for key, _ in pairs)
             faults.extend(
-                Fault("", f"key '{key}' is given twice") for key in found if keys.count(key) > 1
+                Fault("", f"key '{key}' is given twice") for key, n in times.items() if n > 1
             )
         return found
 

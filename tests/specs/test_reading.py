@@ -54,7 +54,7 @@ def test_anchors_and_merge_keys_within_bounds_work():
 
 def test_size_is_taken_up_to_the_limit_and_not_one_beyond():
     assert read(b"a: 1", None, 4) == {"a": 1}
-    assert fault(b"a: 1", None, 3) == "has 4 bytes; at most 3 are taken"
+    assert fault(b"a: 1", None, 3) == "has more than the 3 bytes that are taken"
 
 
 def test_words_stay_words_and_switches_are_switches():

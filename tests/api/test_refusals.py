@@ -1,0 +1,82 @@
+"""What REST refuses before it looks closer: every answer a problem, each fault with its place."""
+
+import json
+
+import pytest
+
+from executions.api import parsing
+from executions.api.parsing import SmallJsonParser
+from tests.api.conftest import client_of, member
+from tests.api.records import finished
+
+pytestmark = pytest.mark.django_db
+
+
+def sent(client, path, body, kind="application/json", verb="POST"):
+    return client.generic(verb, path, body, content_type=kind)
+
+
+def problem(answer, status):
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+    return answer.json()
+
+
+def test_a_body_at_the_limit_is_read_and_one_beyond_is_too_large(as_author, monkeypatch):
+    monkeypatch.setattr(parsing.StrictParser, "max_bytes", 100)
+    for kind in ("application/json", "application/yaml"):
+        at_limit = sent(as_author, "/api/v1/executions/", "{}".ljust(100), kind)
+        assert problem(at_limit, 400)["detail"] == "The request has faults."
+        found = problem(sent(as_author, "/api/v1/executions/", "{}".ljust(101), kind), 413)
+        assert found["title"] == "Content Too Large"
+        assert found["faults"][0]["message"] == "has more than the 100 bytes that are taken"
+
+
+def test_who_has_not_signed_in_sends_little(client):
+    body = json.dumps({"username": "x", "password": "y" * SmallJsonParser.max_bytes})
+    problem(sent(client, "/api/v1/tokens/", body), 413)
+    problem(sent(client, "/api/v1/tokens/", "a: 1", "application/yaml"), 415)
+
+
+def test_a_great_many_keys_given_twice_are_told_in_no_time(as_author):
+    pairs = ",".join(f'"k{n}":1' for n in range(100_000))
+    found = problem(sent(as_author, "/api/v1/executions/", f"{{{pairs},{pairs}}}"), 400)
+    assert found["faults"][0]["message"] == "key 'k0' is given twice"
+    assert len(found["faults"]) == 1001  # and how many more
+
+
+@pytest.mark.usefixtures("redis_server")
+@pytest.mark.parametrize(
+    ("verb", "path", "body", "place"),
+    [
+        ("POST", "retry-failed/", "[1]", ""),
+        ("POST", "what-if/", '{"set": {"team.a": -1}}', "set.team.a"),
+        ("GET", "report/?format=pdf", "", "format"),
+        ("GET", "task-runs/TASK-001/output/?after=-1", "", "after"),
+    ],
+)
+def test_each_fault_has_its_place(author, verb, path, body, place):
+    address = f"/api/v1/executions/{finished(author).public_id}/{path}"
+    found = problem(sent(client_of(author), address, body, verb=verb), 400)
+    assert [fault["place"] for fault in found["faults"]] == [place]
+
+
+@pytest.mark.parametrize("name", ["since", "until", "format"])
+def test_a_filter_of_the_audit_that_cannot_be_read_is_no_filter(name):
+    answer = client_of(member("administrator")).get(f"/api/v1/audit/?{name}=yesterday")
+    assert [fault["place"] for fault in problem(answer, 400)["faults"]] == [name]
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "kind", "status"),
+    [
+        ("PUT", "/api/v1/executions/", "application/json", 405),
+        ("DELETE", "/api/v1/teams/dev_team/", "application/json", 405),
+        ("POST", "/api/v1/executions/", "application/x-www-form-urlencoded", 415),
+        ("POST", "/api/v1/task-groups/", "text/plain", 415),
+        ("POST", "/api/v1/executions/", "multipart/form-data; boundary=x", 415),
+    ],
+)
+def test_another_method_and_another_kind_of_body_are_named(as_author, verb, path, kind, status):
+    answer = sent(as_author, path, "x", kind, verb)
+    assert problem(answer, status)["status"] == status
+    assert answer["Allow"] or status == 415
