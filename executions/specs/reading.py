@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ CSV_TEXTS: Final = ("id", "title", "runner", "team", "task_type")
 CSV_NUMBERS: Final = ("priority", "timeout_ms", "max_retries", "duration_s")
 CSV_LISTS: Final = ("depends_on", "required_resources")
 CSV_COLUMNS: Final = (*CSV_TEXTS, *CSV_NUMBERS, *CSV_LISTS, "payload", "command")
+FORMULA: Final = re.compile("'*[=+@\t\r\n＝＋－＠-]")  # noqa: RUF001 (wide ones, too)
+"""What a spreadsheet may take for a formula, behind any number of quotes that say it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ def _csv_data(text: str, faults: list[Fault]) -> Any:
 
 def _csv_task(row: dict[str, str | None], place: str, faults: list[Fault]) -> dict[str, Any]:
     cells = {k: v.strip() for k, v in row.items() if k in CSV_COLUMNS and v and v.strip()}
-    task: dict[str, Any] = {name: cells[name] for name in CSV_TEXTS if name in cells}
+    task: dict[str, Any] = {n: _unguarded(cells[n]) for n in CSV_TEXTS if n in cells}
     for name in CSV_NUMBERS:
         if name in cells:
             task[name] = _csv_number(cells[name])
@@ -184,6 +187,15 @@ def _csv_task(row: dict[str, str | None], place: str, faults: list[Fault]) -> di
         task["payload"] = {**(task.get("payload") or {}), "command": cells["command"]}
         task.setdefault("runner", "shell")
     return task
+
+
+def guarded(cell: str) -> str:
+    """The cell behind a quote where a spreadsheet would take it for a formula."""
+    return f"'{cell}" if FORMULA.match(cell) else cell
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell[:1] == "'" and FORMULA.match(cell) else cell
 
 
 def _csv_number(text: str) -> Any:

@@ -18,7 +18,7 @@ from executions.scheduling.model import (
     limit_key,
 )
 from executions.specs.parsing import SEVERAL
-from executions.specs.reading import CSV_COLUMNS, SpecFormat
+from executions.specs.reading import CSV_COLUMNS, CSV_TEXTS, SpecFormat, guarded
 from executions.specs.shapes import TaskGroupSpec, TaskSpec
 from executions.specs.yaml_text import yaml_text
 
@@ -57,6 +57,7 @@ def _csv_text(spec: TaskGroupSpec) -> str:
 
 def _csv_row(task: TaskSpec) -> dict[str, Any]:
     row = task.model_dump(mode="json", exclude_defaults=True)
+    row |= {name: guarded(row[name]) for name in CSV_TEXTS if name in row}
     if "payload" in row:
         row["payload"] = json.dumps(row["payload"], ensure_ascii=False)
     if "depends_on" in row:
