@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from executions.exports.plain_text import plain
+
 COLUMNS: Final = (
     "task_id",
     "status",
@@ -20,11 +22,12 @@ COLUMNS: Final = (
     "skipped_because_of",
     "result",
 )
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS: Final = (*"=+-@", "\t", "\r", "\n", *"＝＋－＠")  # noqa: RUF001 (wide ones, too)
 
 
 def guarded(cell: str) -> str:
-    """A cell no spreadsheet takes for a formula."""
+    """A cell no spreadsheet takes for a formula, and no terminal for commands."""
+    cell = plain(cell)
     return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 

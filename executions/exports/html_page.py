@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from executions.exports.markdown_text import headline, seconds
+from executions.exports.plain_text import plain
 
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
@@ -15,10 +16,14 @@ STYLE = (
 )
 
 
+def _shown(value: Any) -> str:
+    return escape(plain(value))
+
+
 def text(report: Mapping[str, Any]) -> str:
     """Headline, figures, failures with their output, a table of all tasks."""
     run = report["parallel_execution"]
-    title = escape(f"{run['name']} {run['id']}: {headline(run)}")
+    title = _shown(f"{run['name']} {run['id']}: {headline(run)}")
     body = "\n".join((*_figures(run), *_failures(run["failure_report"]), *_tasks(run["results"])))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -27,13 +32,13 @@ def text(report: Mapping[str, Any]) -> str:
 
 
 def _row(*cells: Any) -> str:
-    return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td>{_shown(cell)}</td>" for cell in cells) + "</tr>"
 
 
 def _figures(run: Mapping[str, Any]) -> Iterator[str]:
     tasks, timing, resources = run["tasks"], run["timing"], run["resources"]
     if run.get("error"):
-        yield f"<p>{escape(run['error'])}</p>"
+        yield f"<p>{_shown(run['error'])}</p>"
     yield "<table>"
     for name in ("total", "completed", "failed", "skipped", "cancelled"):
         yield _row(f"tasks {name}", tasks[name])
@@ -52,14 +57,14 @@ def _failures(failures: list[Mapping[str, Any]]) -> Iterator[str]:
     if failures:
         yield "<h2>Failures</h2>"
     for entry in failures:
-        yield f"<h3>{escape(entry['task_id'])}: {escape(entry['error'])}</h3>"
+        yield f"<h3>{_shown(entry['task_id'])}: {_shown(entry['error'])}</h3>"
         if entry["skipped_because_of_it"]:
-            names = escape(", ".join(entry["skipped_because_of_it"]))
+            names = _shown(", ".join(entry["skipped_because_of_it"]))
             yield f"<p>Skipped because of it: {names}</p>"
         for attempt in entry["attempts"]:
-            yield f"<p>Attempt {attempt['number']}: {escape(attempt['error'])}</p>"
+            yield f"<p>Attempt {attempt['number']}: {_shown(attempt['error'])}</p>"
             if attempt["output_tail"].strip():
-                yield f"<pre>{escape(attempt['output_tail'])}</pre>"
+                yield f"<pre>{_shown(attempt['output_tail'])}</pre>"
 
 
 def _tasks(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

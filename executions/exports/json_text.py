@@ -6,7 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from executions.exports.plain_text import escaped_json
+
 
 def text(report: Mapping[str, Any]) -> str:
     """JSON with two spaces of indent."""
-    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    found = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
+    return escaped_json(found) + "\n"

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from executions.exports.plain_text import GONE, plain
+
+_NOT_XML = re.compile("[\ufffe\uffff]")
 
 
 def _clean(value: Any) -> str:
-    """Text without the characters XML has no way to write."""
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", str(value or ""))
+    """Text without what drives a terminal, nor the characters XML has no way to write."""
+    return _NOT_XML.sub(GONE, plain(value or ""))
 
 
 def text(report: Mapping[str, Any]) -> str:

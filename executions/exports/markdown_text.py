@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from executions.exports.plain_text import plain, plain_line
+
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
 
 
 def escaped(value: Any) -> str:
     """Text that Markdown shows as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(str(value or "").split()))
+    return _SPECIAL.sub(r"\\\1", plain_line(" ".join(str(value or "").split())))
 
 
 def text(report: Mapping[str, Any]) -> str:
@@ -67,7 +69,7 @@ def _failures(failures: list[Mapping[str, Any]]) -> Iterator[str]:
         tail = entry["attempts"][-1]["output_tail"] if entry["attempts"] else ""
         if tail.strip():
             yield ""
-            yield from (f"    {line}" for line in tail.splitlines()[-20:])
+            yield from (f"    {line}" for line in plain(tail).splitlines()[-20:])
 
 
 def _tasks(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

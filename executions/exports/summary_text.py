@@ -6,16 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from executions.exports.markdown_text import headline, seconds
+from executions.exports.plain_text import plain_line
 
 
 def text(report: Mapping[str, Any]) -> str:
     """Headline, counts, figures, and each failure with what it took along."""
-    return "\n".join(_printable(line) for line in _lines(report["parallel_execution"])) + "\n"
-
-
-def _printable(line: str) -> str:
-    """Without characters that would drive a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return "\n".join(plain_line(line) for line in _lines(report["parallel_execution"])) + "\n"
 
 
 def _lines(run: Mapping[str, Any]) -> Iterator[str]:

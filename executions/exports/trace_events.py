@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from executions.exports.plain_text import escaped_json
+
 
 def text(report: Mapping[str, Any]) -> str:
     """Each task's last attempt as one bar; times in microseconds from the start."""
-    return json.dumps({"traceEvents": list(_events(report["parallel_execution"]))}) + "\n"
+    found = json.dumps({"traceEvents": list(_events(report["parallel_execution"]))})
+    return escaped_json(found) + "\n"
 
 
 def _events(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from executions import specs
+from executions.exports.plain_text import plain
 from executions.models import Execution
 from executions.models.runs import EXECUTION_ID_PREFIX
 from executions.models.snapshots import site_limits
@@ -28,7 +29,7 @@ FORMATS: Mapping[str, specs.SpecFormat] = {
 
 def bad_input(message: str) -> CommandError:
     """An error of whoever typed the command."""
-    return CommandError(message, returncode=BAD_INPUT)
+    return CommandError(plain(message), returncode=BAD_INPUT)
 
 
 def changes_of(texts: Iterable[str]) -> dict[LimitKey, int]:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from executions import services
+from executions.exports.plain_text import plain_line
 from executions.models import Execution, TaskRun
 from executions.scheduling.model import (
     FINAL_EXECUTION_STATES,
@@ -76,4 +77,5 @@ def _tell_failures(execution: Execution, console: Console, shown: set[str]) -> N
     for row in rows.order_by("finished_at"):
         if row.task_id not in shown:
             shown.add(row.task_id)
-            console.print(Text(f"failed: {row.task_id}: {row.error}"), soft_wrap=True)
+            line = plain_line(f"failed: {row.task_id}: {row.error}")
+            console.print(Text(line), soft_wrap=True)

@@ -18,7 +18,14 @@ NEEDS_LIMIT: Final = 100
 TaskId = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\w[\w.:+@-]*$")]
 """Letters, digits, `_ . : + @ -`: it stands in addresses."""
 LimitName = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Title = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Title = Annotated[
+    str,
+    Field(
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$",
+    ),
+]
+"""Without control characters, breaks of lines, and what turns the text around it."""
 TimeLimitMs = Annotated[int, Field(ge=1, le=YEAR_MS)]
 Retries = Annotated[int, Field(ge=0, le=RETRIES_LIMIT)]
 Count = Annotated[int, Field(ge=1, le=COUNT_LIMIT)]

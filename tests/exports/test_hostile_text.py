@@ -2,7 +2,9 @@
 
 import csv
 import io
+import json
 import re
+import unicodedata as ud
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -15,7 +17,18 @@ from executions.exports.csv_rows import FORMULA_STARTS
 hostile = st.one_of(
     st.text(max_size=30),
     st.sampled_from(["=1+1", "+A1", "-2", "@x", "\tx", "\rx", "<script>x</script>", "]]>", "\0"]),
+    st.sampled_from(
+        ["\x1b[31m", "\x9b31m", "\u202egnp.exe", "\u2066x", "a\u2028b", "\uff1d1", "\ud800"]
+    ),
 )
+TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
+
+def is_driving(c: str) -> bool:
+    """Whether a terminal obeys it, or text around it turns; as Unicode has it."""
+    if c in "\t\r\n":
+        return False
+    return ud.category(c) in ("Cc", "Cs", "Zl", "Zp") or ud.bidirectional(c) in TURNS
 
 
 def report(text: str) -> dict:
@@ -84,8 +97,14 @@ def test_pages_and_markdown_hold_no_markup_of_others(text):
 
 
 @given(hostile)
-def test_a_terminal_is_not_driven(text):
-    assert all(c.isprintable() or c == "\n" for c in export(report(text), "text"))
+@pytest.mark.parametrize("form", EXPORTS)
+def test_a_terminal_is_not_driven(form, text):
+    assert [c for c in export(report(text), form) if is_driving(c)] == []
+
+
+@given(hostile)
+def test_json_says_what_was_said(text):
+    assert json.loads(export(report(text), "json")) == report(text)
 
 
 def test_every_format_is_made_and_others_are_refused():

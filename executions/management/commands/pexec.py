@@ -22,6 +22,7 @@ from django.db import connection
 from rich.console import Console
 
 from executions import exports, services
+from executions.exports.plain_text import plain_line
 from executions.management import alive, forecasts, watch
 from executions.management.given import (
     bad_input,
@@ -160,7 +161,8 @@ class Command(BaseCommand):
             except (SpecInvalidError, PermissionDenied) as error:
                 raise bad_input(str(error)) from None
             console = Console(stderr=True)
-            console.print(f"{execution.public_id} {execution.name}", markup=False, highlight=False)
+            title = plain_line(f"{execution.public_id} {execution.name}")
+            console.print(title, markup=False, highlight=False)
             watch.follow(execution, console, user=by)
         self._finish(execution, "json" if json else "text")
 
