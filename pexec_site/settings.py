@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import secrets
 import stat
 import tempfile
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import environ
 from csp.constants import NONE, SELF
@@ -28,6 +29,22 @@ try:
     VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 except OSError as error:
     raise ImproperlyConfigured(f"{VAR_DIR} cannot be made ({error}): set PEXEC_VAR") from None
+
+Number = TypeVar("Number", int, float)
+
+
+def _number(name: str, default: Number) -> Number:
+    """What a variable says, of the kind of the default."""
+    text = env.str(name, default="")
+    try:
+        found = type(default)(text) if text else default
+    except ValueError:
+        found = -1
+    if not 0 <= found < math.inf:
+        kind = "whole number" if isinstance(default, int) else "number"
+        raise ImproperlyConfigured(f"{name} is {text!r}, not a {kind} of at least 0")
+    return found
+
 
 DEBUG = env.bool("DEBUG", default=False)
 
@@ -251,7 +268,7 @@ HTTPS = env.bool("HTTPS", default=False)
 """Whether people reach the site over https only; on for every site that is not on loopback."""
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
-SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000) if HTTPS else 0
+SECURE_HSTS_SECONDS = _number("HSTS_SECONDS", 31_536_000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
@@ -288,7 +305,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "pexec_site.static_files.ModuleStorage"},
 }
 
-PEXEC_PROXIES = env.int("PEXEC_PROXIES", default=0)
+PEXEC_PROXIES = _number("PEXEC_PROXIES", 0)
 """How many proxies of ours a request comes through; with 0 nobody's X-Forwarded-For is believed."""
 AXES_CLIENT_IP_CALLABLE = "executions.api.permissions.address_of"
 
@@ -330,13 +347,13 @@ SPECTACULAR_SETTINGS = {
 PEXEC_RUNNERS = env.list("PEXEC_RUNNERS", default=["noop", "sleep", "http", "external"])
 PEXEC_PYTHON_CALLABLES = env.list("PEXEC_PYTHON_CALLABLES", default=[])
 PEXEC_HTTP_ALLOW_PRIVATE = env.list("PEXEC_HTTP_ALLOW_PRIVATE", default=[])
-PEXEC_TEMPO = env.float("PEXEC_TEMPO", default=1.0)
+PEXEC_TEMPO = _number("PEXEC_TEMPO", 1.0)
 """Scales every window of leadership and liveness (see executions/dispatch/timing.py)."""
-PEXEC_KEEP_DAYS = env.float("PEXEC_KEEP_DAYS", default=0.0)
-PEXEC_KEEP_RUNS = env.int("PEXEC_KEEP_RUNS", default=0)
+PEXEC_KEEP_DAYS = _number("PEXEC_KEEP_DAYS", 0.0)
+PEXEC_KEEP_RUNS = _number("PEXEC_KEEP_RUNS", 0)
 """Executions that ended longer ago, or lie beyond the newest ones, are removed; 0: never."""
 PEXEC_KEEP_EXPORTS = env.str("PEXEC_KEEP_EXPORTS", default="")
 """A directory for the report of each execution that is removed; empty: none is written."""
 PEXEC_CHORES = ["executions.services.retention.prune_some"]
 """What the leader does every minute beside dispatching."""
-PORT = env.int("PORT", default=8000)
+PORT = _number("PORT", 8000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,19 @@ def _change_in(text: str) -> tuple[LimitKey, int]:
     return key, int(value)
 
 
+def at_least_one(text: str) -> int:
+    """A number of things there must be, as argparse asks."""
+    if not (text.isascii() and text.isdigit() and int(text[:9]) > 0):
+        raise ArgumentTypeError(f"'{text}' is no whole number of at least 1")
+    return int(text[:9])
+
+
 def text_of(path: str) -> bytes:
     """What the file holds; `-` is standard input."""
     try:
         if path == "-":
+            if sys.stdin is None:
+                raise bad_input("-: standard input is closed")
             return sys.stdin.buffer.read(specs.LARGE_SPEC_BYTES + 1)
         with Path(path).open("rb") as file:
             return file.read(specs.LARGE_SPEC_BYTES + 1)

@@ -62,7 +62,7 @@ stdout_logfile_backups=2
 
 
 class PortTakenError(Exception):
-    """Something else listens on the port: set PORT to another one."""
+    """The port cannot be had: set PORT to another one."""
 
 
 class NotReadyError(Exception):
@@ -87,6 +87,8 @@ class Site:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((self.host, self.port))
+            except OverflowError:
+                raise PortTakenError(f"there is no port {self.port}") from None
             except OSError as error:
                 raise PortTakenError(f"{self.host}:{self.port}: {error.strerror}") from None
 

@@ -1,6 +1,6 @@
 """`manage.py pexec`: forecast, run, watch and report from the command line.
 
-Exit codes: 0 all completed, 1 some failed, 2 bad input, 3 cancelled.
+Exit codes: 0 all completed, 1 some failed, 2 bad input or no site, 3 cancelled.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from rich.console import Console
 from executions import exports, services
 from executions.exports.plain_text import plain_line
 from executions.management import alive, forecasts, watch
+from executions.management.embedded_redis import NoRedisError
 from executions.management.given import (
     bad_input,
     changes_of,
@@ -31,12 +32,14 @@ from executions.management.given import (
     spec_given,
     spec_to_forecast,
 )
-from executions.management.site import LOCAL_RUNNERS, embedded, is_working
+from executions.management.site import LOCAL_RUNNERS, NotReadyError, embedded, is_working
 from executions.models import Execution, TaskGroup
 from executions.reporting.forecast import execution_what_if, group_plan
 from executions.reporting.report import execution_report
 from executions.scheduling.simulation import SimulationStalled
 from executions.specs import SpecInvalidError
+
+DAYS_LIMIT = 36525
 
 
 class Command(BaseCommand):
@@ -130,8 +133,9 @@ class Command(BaseCommand):
     ) -> None:
         """Remove what is beyond what is kept."""
         keep = services.Keep(days, runs, export)
-        if keep.is_off or min(days, runs) < 0:
-            raise bad_input("say how much to keep: --days and/or --runs, each above 0")
+        if keep.is_off or not 0 <= days <= DAYS_LIMIT or runs < 0:
+            message = f"say how much to keep: --days (at most {DAYS_LIMIT}) and/or --runs, above 0"
+            raise bad_input(message)
         found = (
             [execution.public_id for execution in services.executions_expired(keep)]
             if dry_run
@@ -155,7 +159,7 @@ class Command(BaseCommand):
             settings.PEXEC_RUNNERS = LOCAL_RUNNERS.split(",")
         by = _user(user)
         found = spec_given(spec, **services.spec_surroundings())
-        with contextlib.nullcontext() if is_working() else embedded():
+        with _site_at_work():
             try:
                 execution = services.execution_submit(user=by, spec=found)
             except (SpecInvalidError, PermissionDenied) as error:
@@ -208,6 +212,16 @@ class Command(BaseCommand):
 
 
 @contextlib.contextmanager
+def _site_at_work() -> Iterator[None]:
+    """The one that runs, else one for as long as it is needed."""
+    try:
+        with contextlib.nullcontext() if is_working() else embedded():
+            yield
+    except (NotReadyError, NoRedisError) as error:
+        raise bad_input(f"{type(error).__doc__} ({error})") from None
+
+
+@contextlib.contextmanager
 def _stalls_told() -> Iterator[None]:
     """What cannot end under these limits is the asker's to change."""
     try:
@@ -224,7 +238,8 @@ def _user(name: str | None) -> Any:
     """On whose behalf: as told, else nobody's."""
     if name is None:
         return None
-    user = get_user_model().objects.filter(username=name, is_active=True).first()
+    active = get_user_model().objects.filter(is_active=True)
+    user = active.filter(username=name).first() if name.isprintable() else None
     if user is None:
         raise bad_input(f"no user '{name}'")
     return user

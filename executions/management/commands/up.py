@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from executions import services, specs
 from executions.management.embedded_redis import NoRedisError
+from executions.management.given import at_least_one
 from executions.management.site import LOCAL_RUNNERS, NotReadyError, PortTakenError, Site
 from executions.models import Execution, TaskGroup
 
@@ -32,8 +33,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """The options."""
         parser.add_argument("--no-demo", action="store_true", help="submit no demo group")
-        parser.add_argument("--workers", type=int, default=1, help="worker processes (1)")
-        parser.add_argument("--slots", type=int, default=16, help="tasks at once in each (16)")
+        parser.add_argument("--workers", type=at_least_one, default=1, help="worker processes (1)")
+        parser.add_argument(
+            "--slots", type=at_least_one, default=16, help="tasks at once in each (16)"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Do all of it."""
@@ -44,7 +47,7 @@ class Command(BaseCommand):
         try:
             site.check_port()
         except PortTakenError as error:
-            raise CommandError(f"port taken ({error}); try PORT={settings.PORT + 1}") from None
+            raise CommandError(f"{PortTakenError.__doc__} ({error})") from None
         for number in STOPPERS:
             signal.signal(number, _interrupt)
         try:
