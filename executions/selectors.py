@@ -295,6 +295,18 @@ def work_taken(user: Any) -> QuerySet[Attempt]:
     return _work_of(user).filter(claimed_by=user).order_by("started_at", "pk")
 
 
+def work_returnable(user: Any) -> QuerySet[Attempt]:
+    """External attempts that somebody took and the user may hand back.
+
+    Their own, and, with the right to operate, those of runs they see.
+    """
+    theirs = Q(claimed_by=user)
+    if user.has_perm("executions.change_execution"):
+        theirs |= Q(execution__in=executions_visible_to(user).values("pk"))
+    held = Attempt.objects.filter(task_run__runner="external", released_at=None)
+    return held.filter(theirs).exclude(claimed_by=None)
+
+
 def _work_of(user: Any) -> QuerySet[Attempt]:
     """External attempts for the user: of a team of theirs; of no team where they see the run."""
     found = Attempt.objects.filter(task_run__runner="external", released_at=None)

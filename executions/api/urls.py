@@ -40,6 +40,7 @@ v1 = [
     path("work/<str:token>/heartbeat/", work.work_heartbeat, name="api-work-heartbeat"),
     path("work/<str:token>/complete/", work.work_complete, name="api-work-complete"),
     path("work/<str:token>/fail/", work.work_fail, name="api-work-fail"),
+    path("work/<str:token>/hand-back/", work.work_hand_back, name="api-work-hand-back"),
     path("secrets/", secrets.secret_collection, name="api-secrets"),
     path("secrets/<str:name>/", secrets.secret_detail, name="api-secret"),
     path("audit/", audit.audit_collection, name="api-audit"),

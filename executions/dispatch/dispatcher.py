@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from executions.dispatch.bus import Bus, BusDownError, Message
@@ -36,7 +37,7 @@ from executions.dispatch.timing import (
     RESEND_LIMIT_S,
     STANDBY_S,
 )
-from executions.models import Attempt, Command
+from executions.models import Attempt, Command, Team
 from executions.models.snapshots import site_limits
 from executions.scheduling.machine import Machine
 from executions.scheduling.messages import (
@@ -218,11 +219,22 @@ class Leader:
                     self._say_stop(name, sorted(unknown))
 
     def _release_claims(self, batch: Batch) -> None:
-        """External work whose taker went silent is lost to them."""
-        late = Attempt.objects.filter(worker="", released_at=None, claim_deadline__lt=Now())
-        for token in late.values_list("token", flat=True):
+        """External work whose taker went silent is lost to them; who may no more gives it back."""
+        taken = Attempt.objects.filter(worker="", released_at=None).exclude(claimed_by=None)
+        lost = set(taken.filter(claim_deadline__lt=Now()).values_list("token", flat=True))
+        is_member = Team.members.through.objects.filter(
+            team__name=OuterRef("task_run__team"), user=OuterRef("claimed_by")
+        )
+        strayed = taken.filter(
+            Q(claimed_by__is_active=False)
+            | Q(claimed_by__is_superuser=False) & ~Q(task_run__team="") & ~Exists(is_member)
+        )
+        for token in lost:
             if address := self._store.attempts.get(token):
                 batch.events.append(AttemptLost(*address.key))
+        for token in set(strayed.values_list("token", flat=True)) - lost:
+            if address := self._store.attempts.get(token):
+                batch.events.append(AttemptReturned(*address.key, started=True))
 
     def _decide(self, batch: Batch, now: float) -> None:
         decision = self._machine.handle(batch.events, now)

@@ -151,6 +151,8 @@ def _take_work(batch: Batch, command: Command, address: AttemptAddress, now: flo
     elif command.verb == CommandVerb.FAIL:
         error = str(command.payload.get("error") or "failed")
         batch.events.append(AttemptFailed(*key, begun, max(at, begun), error))
+    elif command.verb == CommandVerb.HAND_BACK:
+        batch.events.append(AttemptReturned(*key, started=True))
     elif command.verb == CommandVerb.FORCE_CLOSE:
         batch.closed.append(address)
         batch.events.append(AttemptLost(*key))

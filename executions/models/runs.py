@@ -256,6 +256,7 @@ class CommandVerb(models.TextChoices):
     CLAIM = "claim"
     COMPLETE = "complete"
     FAIL = "fail"
+    HAND_BACK = "hand_back"
     FORCE_CLOSE = "force_close"
 
 

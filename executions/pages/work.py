@@ -44,6 +44,7 @@ def work_context(request: HttpRequest, attempt: Any) -> dict[str, Any]:
     may = request.user.has_perm("executions.add_execution")
     return {
         **_told(attempt),
+        "may_hand_back": selectors.work_returnable(request.user).filter(pk=attempt.pk).exists(),
         "is_mine": selectors.work_taken(request.user).filter(pk=attempt.pk).exists(),
         "may_take": may and selectors.work_open(request.user).filter(pk=attempt.pk).exists(),
     }
@@ -54,7 +55,13 @@ def work_context(request: HttpRequest, attempt: Any) -> dict[str, Any]:
 def work_verb(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Take it, say how far it is, answer for it."""
     require(request, "add_execution")
-    verbs = {"take": _take, "progress": _progress, "complete": _complete, "fail": _fail}
+    verbs = {
+        "take": _take,
+        "progress": _progress,
+        "complete": _complete,
+        "fail": _fail,
+        "hand-back": _hand_back,
+    }
     if verb not in verbs:
         raise Http404
     try:
@@ -73,6 +80,14 @@ def _take(request: HttpRequest, pk: int) -> None:
     )
     if not taken:
         raise services.WorkTakenError
+
+
+def _hand_back(request: HttpRequest, pk: int) -> None:
+    held = selectors.work_returnable(request.user).filter(pk=pk).first()
+    if held is None:
+        raise services.WorkTakenError
+    services.work_hand_back(attempt=held, user=request.user)
+    messages.success(request, f"{held.task_run.task_id} is offered again.")
 
 
 def _mine(request: HttpRequest, pk: int) -> Any:

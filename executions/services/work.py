@@ -99,13 +99,23 @@ def work_fail(*, token: str, user: Any, error: str) -> None:
     _end(token, user, CommandVerb.FAIL, {"error": error})
 
 
+def work_hand_back(*, attempt: Attempt, user: Any) -> None:
+    """Offer it to others again; no retry is consumed. Raises WorkTakenError."""
+    with transaction.atomic():
+        held = selectors.work_returnable(user).filter(pk=attempt.pk)
+        found = held.select_for_update(of=("self",)).first()
+        if found is None or _is_answered(found.token):
+            raise WorkTakenError
+        _tell(found, user, CommandVerb.HAND_BACK, {})
+
+
 def _mine(token: str, user: Any) -> QuerySet[Attempt]:
     return selectors.work_taken(user).filter(token=token)
 
 
 def _is_answered(token: str) -> bool:
     """Whether the dispatcher has an answer that it did not come to yet."""
-    verbs = (CommandVerb.COMPLETE, CommandVerb.FAIL)
+    verbs = (CommandVerb.COMPLETE, CommandVerb.FAIL, CommandVerb.HAND_BACK)
     return Command.objects.filter(attempt__token=token, verb__in=verbs).exists()
 
 

@@ -49,6 +49,7 @@ ANSWERS = {
     ("post", "api-work-heartbeat"): (403, 403, 409, 409, 409, 409),
     ("post", "api-work-complete"): (403, 403, 409, 409, 409, 409),
     ("post", "api-work-fail"): (403, 403, 400, 400, 400, 400),
+    ("post", "api-work-hand-back"): (403, 403, 409, 409, 409, 409),
     ("get", "api-secrets"): (403, 403, 403, 403, 403, 200),
     ("post", "api-secrets"): (403, 403, 403, 403, 403, 400),
     ("get", "api-secret"): (403, 403, 403, 403, 403, 200),

@@ -112,3 +112,15 @@ def test_work_of_no_team_is_for_those_who_see_the_run(as_operator, operator, off
     assert as_operator.post(CLAIM).status_code == 204
     owners.members.add(operator)
     assert as_operator.post(CLAIM).status_code == 200
+
+
+def test_work_is_handed_back_once(as_member, offered):
+    as_member.post(CLAIM)
+    back = f"/api/v1/work/{offered.token}/hand-back/"
+    assert as_member.post(back).status_code == 204
+    assert as_member.post(back).status_code == 409
+    assert as_member.post("/api/v1/work/none-such/hand-back/").status_code == 409
+    assert list(Command.objects.order_by("pk").values_list("verb", flat=True)) == [
+        "claim",
+        "hand_back",
+    ]

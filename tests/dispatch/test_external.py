@@ -88,6 +88,44 @@ def test_a_heartbeat_keeps_the_work(bus, dispatcher, ann):
     assert execution.task_runs.get().attempts == 1
 
 
+def left(ann):
+    Team.objects.get(name="solo").members.remove(ann)
+
+
+def locked_out(ann):
+    ann.is_active = False
+    ann.save()
+
+
+@pytest.mark.parametrize("goes", [left, locked_out])
+def test_who_may_no_more_gives_the_work_back_and_no_retry_is_consumed(bus, dispatcher, ann, goes):
+    execution = submit(bus, external("A"), max_retries=0)
+    first = taken(bus, execution, ann)
+    bob = get_user_model().objects.create_user("bob")
+    Team.objects.get(name="solo").members.add(bob)
+    goes(ann)
+    bus.wake()
+    wait_until(offered(execution).exists, "the work is offered again")
+    first.refresh_from_db()
+    assert first.state == "returned"
+    answered(bus, services.work_complete, taken(bus, execution, bob), bob, result="bob's")
+    finish(execution)
+    run = execution.task_runs.get()
+    assert (run.state, run.result, run.losses) == ("completed", "bob's", 0)
+
+
+def test_what_is_handed_back_is_offered_again(bus, dispatcher, ann):
+    execution = submit(bus, external("A"), max_retries=0)
+    first = taken(bus, execution, ann)
+    services.work_hand_back(attempt=first, user=ann)
+    wait_until(offered(execution).exists, "the work is offered again")
+    answered(bus, services.work_complete, taken(bus, execution, ann), ann)
+    finish(execution)
+    assert execution.outcome == "success"
+    states = Attempt.objects.order_by("number").values_list("state", flat=True)
+    assert list(states) == ["returned", "completed"]
+
+
 PREP = {
     "task_id": "PREP",
     "runner": "shell",

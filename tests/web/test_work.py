@@ -146,3 +146,44 @@ def test_the_panel_of_the_task_offers_the_same_and_leads_back(member, offered):
     assert answer.headers["Location"] == f"{page}?task=SIGN"
     assert "Why it failed" in text_of(member, f"{page}?task=SIGN")
     assert say(member, offered, "progress", next="//evil.example/").headers["Location"] == "/work/"
+
+
+def panel_of(attempt):
+    return f"/executions/{attempt.execution.public_id}/tasks/SIGN/"
+
+
+def test_who_took_it_hands_it_back_once_and_answers_no_more(member, offered):
+    say(member, offered, "take")
+    assert "Hand it back" in text_of(member)
+    say(member, offered, "hand-back")
+    assert "SIGN is offered again" in text_of(member)
+    say(member, offered, "hand-back")
+    say(member, offered, "complete", result="too late")
+    assert verbs() == [("claim", {}), ("hand_back", {})]
+
+
+def test_an_operator_sees_who_has_it_and_hands_back_what_others_took(member, offered, operator):
+    say(member, offered, "take")
+    panel = text_of(operator, panel_of(offered))
+    assert "Taken by <b>member</b>" in panel
+    assert "Hand it back" in panel
+    say(operator, offered, "hand-back")
+    assert verbs()[-1] == ("hand_back", {})
+    assert Command.objects.latest("pk").by == operator.user
+
+
+def test_who_left_the_team_may_still_hand_it_back_but_not_answer(member, offered):
+    say(member, offered, "take")
+    Team.objects.get(name="dev_team").members.clear()
+    say(member, offered, "complete", result="mine")
+    say(member, offered, "hand-back")
+    assert verbs() == [("claim", {}), ("hand_back", {})]
+
+
+def test_who_only_looks_hands_nothing_back(member, offered, viewer):
+    say(member, offered, "take")
+    assert "Hand it back" not in text_of(viewer, panel_of(offered))
+    assert say(viewer, offered, "hand-back").status_code == 403
+    other = person("other", "view_execution", "add_execution")
+    say(other, offered, "hand-back")
+    assert verbs() == [("claim", {})]
