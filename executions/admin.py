@@ -17,7 +17,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from simple_history.admin import SimpleHistoryAdmin
 
 from executions import selectors, services, specs
 from executions.attachments import attachment
@@ -43,6 +42,7 @@ from executions.scheduling.model import OPEN_EXECUTION_STATES
 from executions.watching.deeds import target_addresses
 from executions.watching.keepers import limit_keepers
 from executions.watching.uses import limit_uses
+from pexec_site.history import HistoryAdmin
 
 FAULTS_TOLD = 5
 
@@ -61,7 +61,7 @@ class NamedRowForm(ModelForm):  # type: ignore[type-arg]
             field.widget.attrs["aria-label"] = f"{field.label} of {self.instance}"
 
 
-class LimitAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
+class LimitAdmin(HistoryAdmin):
     """A limit, its use, who waits."""
 
     search_fields = ("name",)
@@ -199,7 +199,7 @@ class SecretForm(ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Secret)
-class SecretAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
+class SecretAdmin(HistoryAdmin):
     """Names of secrets, and a way to give them new values."""
 
     form = SecretForm
@@ -268,7 +268,7 @@ class RequirementInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(TaskGroup)
-class TaskGroupAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
+class TaskGroupAdmin(HistoryAdmin):
     """Task groups: how they run and whose they are; tasks and own limits in the editor."""
 
     list_display = ("name", "max_concurrency", "failure_strategy", "owner", "updated_at")
