@@ -1,4 +1,4 @@
-"""Live frames over WebSockets: a snapshot on connect, then what the dispatcher sends.
+"""Live frames over WebSockets: a snapshot on connect, then what the feed of the page tells.
 
 Knows who may watch and how fast a client must read; what frames hold is made elsewhere.
 """
@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -19,6 +18,7 @@ from django.db import Error as DatabaseError
 
 from executions import frames, selectors
 from executions.watching import expected, rows, snapshots, stories, uses
+from executions.watching.feeds import News, feeds
 from executions.watching.shared import SharedReadings
 
 RECHECK_S = 25.0
@@ -31,25 +31,32 @@ KNOWN_LIMIT = 1000
 """Of so many executions a dashboard remembers whether they are shown; beyond, it begins anew."""
 MESSAGE_LIMIT_BYTES = 4096
 SEND_LIMIT_S = 10.0
+"""How long a message may wait for a client to read what came before it."""
 UNSEEN_LIMIT_BYTES = 32 * 1024 * 1024
 """What may be under way to a client that does not say `seen`; its machine does not read."""
 RESYNC_EVERY_S = 0.5
 CATCH_UP_EVERY_S = 5.0
 """How often a page is held against the database: the last frame of a run may get lost."""
-SEQ = re.compile(r'\{"type": ?"(?:delta|snapshot|part)".{0,120}?seq\\?": ?(\d+)')
-"""The number of a frame near its beginning, also within a part."""
+ENDS_KEPT_S = 1.0
+SEQ_KEPT_S = 1.0
+"""Many pages of one execution ask the database once."""
 
 NOT_SIGNED_IN = 4401
 NOT_FOUND = 4404
 TOO_SLOW = 1013
 TOO_BIG = 1009
 UNSUPPORTED = 1003
+BROKEN = 1011
 
 
 Ends = Mapping[int, float | None]
 
-_readings: SharedReadings[list[str]] = SharedReadings()
-_ends: SharedReadings[Ends] = SharedReadings()
+Snapshot = tuple[int, Sequence[str]]
+"""Its number (0 where it has none), and the messages it travels as."""
+
+_snapshots: SharedReadings[Snapshot] = SharedReadings()
+_ends: SharedReadings[Ends] = SharedReadings(ENDS_KEPT_S)
+_seqs: SharedReadings[int] = SharedReadings(SEQ_KEPT_S)
 
 
 class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has no types
@@ -60,11 +67,24 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
     is_closed: bool = False
     recheck_s: ClassVar[float] = RECHECK_S
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._chores: dict[str, asyncio.Task[None]] = {}
+        self._news: asyncio.Queue[News] = asyncio.Queue()
+        self._sending = asyncio.Lock()
+        self._told_seq = 0
+        self._shown_at = self._resynced_at = float("-inf")
+        self._unseen = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve the socket; however that ends, nothing of it stays."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self.leave()
+
     async def connect(self) -> None:
         """Let in who may see it; join first, then read, so that nothing falls in between."""
-        self._chores: dict[str, asyncio.Task[None]] = {}
-        self._resynced_at = float("-inf")
-        self._unseen = 0
         await self.accept()
         if not self.scope["user"].is_authenticated:
             await self.close(NOT_SIGNED_IN)
@@ -72,17 +92,19 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         if not await self.may_watch():
             await self.close(NOT_FOUND)
             return
-        await self.channel_layer.group_add(self.group, self.channel_name)
         self.is_joined = True
+        await feeds.join(self.group, self)
         await self.send_snapshot()
+        self._chores["telling"] = asyncio.create_task(self._keep_telling())
         self._chores["checking"] = asyncio.create_task(self._keep_checking())
 
-    async def disconnect(self, code: int) -> None:  # noqa: ARG002 (Channels' signature)
-        """Leave every group."""
+    async def leave(self) -> None:
+        """End what goes on for this socket."""
+        self.is_closed = True
         for chore in self._chores.values():
             chore.cancel()
         if self.is_joined:
-            await self.channel_layer.group_discard(self.group, self.channel_name)
+            await feeds.leave(self.group, self)
 
     async def receive(
         self,
@@ -129,36 +151,64 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         self.is_closed = True
         await super().close(code, reason)
 
-    async def frame(self, event: dict[str, Any]) -> None:
-        """Hand on what the dispatcher sent."""
-        await self.hand_on(event["text"])
+    def tell(self, news: News) -> None:
+        """Take what the feed tells; it goes out when what came before it has."""
+        if not self.is_closed:
+            self._news.put_nowait(news)
+
+    async def _keep_telling(self) -> None:
+        now = asyncio.get_running_loop().time
+        while not self.is_closed:
+            news = await self._news.get()
+            async with self._sending:
+                if now() - max(news.heard_at, self._shown_at) > SEND_LIMIT_S:
+                    await self.close(TOO_SLOW)
+                    return
+                try:
+                    messages = await self.shown(news)
+                except DatabaseError:
+                    await self.close(BROKEN)
+                    return
+                self._told_seq = max(self._told_seq, news.seq)
+                await self._send_in_time(messages)
+
+    async def shown(self, news: News) -> Sequence[str]:
+        """What this page is told of the news, as messages."""
+        return news.messages
 
     async def hand_on(self, text: str) -> None:
-        """Send, in parts where it is long."""
-        await self.send_in_time(frames.parts(text))
+        """Send a frame, in parts where it is long; nothing else comes between them."""
+        async with self._sending:
+            await self._send_in_time(frames.parts(text))
 
-    async def send_in_time(self, messages: Iterable[str]) -> None:
+    async def _send_in_time(self, messages: Sequence[str]) -> None:
         """Send, or close a client that does not read: it is not buffered for."""
         try:
-            async with asyncio.timeout(SEND_LIMIT_S):
-                for message in messages:
-                    if self.is_closed:
-                        return
-                    self._unseen += len(message)
-                    if self._unseen > UNSEEN_LIMIT_BYTES:
-                        await self.close(TOO_SLOW)
-                        return
+            for message in messages:
+                if self.is_closed:
+                    return
+                self._unseen += len(message)
+                if self._unseen > UNSEEN_LIMIT_BYTES:
+                    await self.close(TOO_SLOW)
+                    return
+                async with asyncio.timeout(SEND_LIMIT_S):
                     await self.send(text_data=message)
         except TimeoutError:
             await self.close(TOO_SLOW)
 
     async def send_snapshot(self) -> None:
-        """Tell all of it."""
-        await self.send_in_time(await self.snapshot_messages())
+        """Tell all of it; news heard before it is read were committed, so it holds them."""
+        async with self._sending:
+            while not self._news.empty():
+                self._news.get_nowait()
+            self._told_seq, messages = await self.snapshot()
+            await self._send_in_time(messages)
+            self._shown_at = asyncio.get_running_loop().time()
 
-    async def snapshot_messages(self) -> list[str]:
-        """All of it as messages."""
-        return list(await database_sync_to_async(self.read_snapshot)())
+    async def snapshot(self) -> Snapshot:
+        """All of it."""
+        found: Snapshot = await database_sync_to_async(self.read_snapshot)()
+        return found
 
     async def _keep_checking(self) -> None:
         check_at = time.monotonic() + self.recheck_s
@@ -209,8 +259,8 @@ class WatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels ha
         """The user as the database has them now; None where they signed out meanwhile."""
         return selectors.session_user(self.scope["session"].session_key)
 
-    def read_snapshot(self) -> list[str]:
-        """All of it as messages, out of the database."""
+    def read_snapshot(self) -> Snapshot:
+        """All of it out of the database."""
         raise NotImplementedError
 
 
@@ -218,7 +268,7 @@ class ExecutionConsumer(WatchConsumer):
     """One execution, and the output of one of its tasks where asked for."""
 
     output_group = ""
-    _told_seq = _looked_seq = 0
+    _looked_seq = 0
 
     def is_visible(self) -> bool:
         """Whether the user may see this execution now."""
@@ -233,24 +283,22 @@ class ExecutionConsumer(WatchConsumer):
         self.group = f"execution.{self.pk}"
         return True
 
-    async def snapshot_messages(self) -> list[str]:
+    async def snapshot(self) -> Snapshot:
         """The same for everybody who may watch, so that many who come at once share it."""
-        return await _readings.read(self.pk, self.read_snapshot)
+        return await _snapshots.read(self.pk, self.read_snapshot)
 
-    def read_snapshot(self) -> list[str]:
+    def read_snapshot(self) -> Snapshot:
         """The execution as it is."""
-        return frames.parts(frames.encoded(snapshots.execution_snapshot(self.pk)))
+        frame = snapshots.execution_snapshot(self.pk)
+        return frame["seq"], frames.parts(frames.encoded(frame))
+
+    async def shown(self, news: News) -> Sequence[str]:
+        """All, but what a snapshot told before."""
+        return news.messages if news.seq >= self._told_seq else ()
 
     async def read_ends(self) -> Ends:
         """When this execution will end."""
         return await _ends.read(self.pk, lambda: expected.open_ends(self.pk))
-
-    async def send_in_time(self, messages: Iterable[str]) -> None:
-        """Send, and remember up to where all was told."""
-        messages = list(messages)
-        if number := SEQ.match(messages[0]):
-            self._told_seq = max(self._told_seq, int(number[1]))
-        await super().send_in_time(messages)
 
     async def catch_up(self) -> None:
         """A frame that two looks in a row find missing is not under way any more.
@@ -258,7 +306,7 @@ class ExecutionConsumer(WatchConsumer):
         It dies with Redis, or with a dispatcher that was killed between a commit and its frame;
         where no other follows, the page would never notice.
         """
-        seq = await database_sync_to_async(snapshots.execution_seq)(self.pk)
+        seq = await _seqs.read(self.pk, lambda: snapshots.execution_seq(self.pk))
         if seq > self._told_seq and seq == self._looked_seq:
             await self.send_snapshot()
         self._looked_seq = seq
@@ -283,17 +331,23 @@ class ExecutionConsumer(WatchConsumer):
         text = data.decode(errors="replace")
         frame = frames.output(attempt=attempt.pk, offset=offset, text=text)
         text = frames.encoded({**frame, "task": task_id, "size": len(data)})
-        await self.send_in_time(frames.parts(text))
+        await self.hand_on(text)
+
+    async def frame(self, event: dict[str, Any]) -> None:
+        """Hand on what the attempt printed."""
+        await self.hand_on(event["text"])
 
     async def _leave_output(self) -> None:
         if self.output_group:
             await self.channel_layer.group_discard(self.output_group, self.channel_name)
             self.output_group = ""
 
-    async def disconnect(self, code: int) -> None:
+    async def leave(self) -> None:
         """Leave the output too."""
-        await self._leave_output()
-        await super().disconnect(code)
+        try:
+            await self._leave_output()
+        finally:
+            await super().leave()
 
 
 class DashboardConsumer(WatchConsumer):
@@ -319,7 +373,7 @@ class DashboardConsumer(WatchConsumer):
         self.user = self.signed_in()
         return self.user is not None
 
-    def read_snapshot(self) -> list[str]:
+    def read_snapshot(self) -> Snapshot:
         """The dashboard as it is for this user."""
         executions = selectors.executions_recent(self.user)
         shown = rows.dashboard_rows(executions)
@@ -330,24 +384,26 @@ class DashboardConsumer(WatchConsumer):
             limits=uses.limit_uses(),
             figures=selectors.execution_figures(self.user),
         )
-        return frames.parts(frames.encoded(frame))
+        return 0, frames.parts(frames.encoded(frame))
 
     async def read_ends(self) -> Ends:
         """When the executions shown here will end that are open."""
         ends = await _ends.read("open", expected.open_ends)
         return {pk: moment for pk, moment in ends.items() if self.known.get(pk)}
 
-    async def frame(self, event: dict[str, Any]) -> None:
-        """Hand on what the dispatcher sent, without what this user may not see."""
-        frame = json.loads(event["text"])
-        unknown = [key for key in map(int, frame["executions"]) if key not in self.known]
+    async def shown(self, news: News) -> Sequence[str]:
+        """Without what this user may not see, and with all of what is new to this page."""
+        told = {int(key): fields for key, fields in news.frame["executions"].items()}
+        unknown = [key for key in told if key not in self.known]
         learned = await database_sync_to_async(self._learn)(unknown) if unknown else {}
-        frame["executions"] = {
-            key: {**learned.get(int(key), {}), **fields}
-            for key, fields in frame["executions"].items()
-            if self.known[int(key)]
+        if not learned and all(self.known[key] for key in told):
+            return news.messages
+        seen = {
+            str(key): {**learned.get(key, {}), **fields}
+            for key, fields in told.items()
+            if self.known[key]
         }
-        await self.hand_on(frames.encoded(frame))
+        return frames.parts(frames.encoded({**news.frame, "executions": seen}))
 
     def _learn(self, keys: list[int]) -> dict[int, dict[str, Any]]:
         """Whole rows of what is new to this page and visible."""

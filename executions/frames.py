@@ -231,6 +231,61 @@ def dashboard_snapshot(
     }
 
 
+MERGED: Final = ("execution", "limits")
+MERGED_BY_KEY: Final = ("tasks", "demands", "executions")
+
+
+def merged(deltas: Iterable[Frame]) -> list[Frame]:
+    """The same news in as few deltas as may be, in order; those given stay as they are.
+
+    One that holds several is numbered as its last; `first` and `first_now` are number and time of
+    its first. The end of an attempt is told before what its task does next: a reader keeps it.
+    """
+    found: list[Frame] = []
+    for delta in deltas:
+        if found and _may_follow(found[-1], delta):
+            _add(found[-1], delta)
+        else:
+            found.append(
+                delta
+                | {name: dict(delta[name]) for name in MERGED if name in delta}
+                | {
+                    name: {key: dict(fields) for key, fields in delta[name].items()}
+                    for name in MERGED_BY_KEY
+                    if name in delta
+                }
+            )
+    return found
+
+
+def _may_follow(known: Frame, delta: Frame) -> bool:
+    tasks = known.get("tasks", {})
+    both = [(tasks[key], fields) for key, fields in delta.get("tasks", {}).items() if key in tasks]
+    return delta["seq"] == known["seq"] + 1 and not any(
+        _gave_back(before) or _gave_back(before | after) != _gave_back(after)
+        for before, after in both
+    )
+
+
+def _gave_back(fields: Mapping[str, Any]) -> bool:
+    """Whether an attempt ended that another one may follow."""
+    return fields.get("state") == "retrying" or (
+        fields.get("state") == "queued" and fields.get("held_to") is not None
+    )
+
+
+def _add(known: Frame, delta: Frame) -> None:
+    known.setdefault("first", known["seq"])
+    known.setdefault("first_now", known["now"])
+    known.update(seq=delta["seq"], now=delta["now"])
+    for name in MERGED:
+        if name in delta:
+            known[name].update(delta[name])
+    for name in MERGED_BY_KEY:
+        for key, fields in delta.get(name, {}).items():
+            known[name].setdefault(key, {}).update(fields)
+
+
 def output(*, attempt: int, offset: int, text: str) -> Frame:
     """A piece of what an attempt printed, beginning at byte `offset`."""
     return {"type": "output", "attempt": attempt, "offset": offset, "text": text}

@@ -14,16 +14,20 @@ Read = TypeVar("Read")
 class SharedReadings(Generic[Read]):
     """Of each key one reading runs at a time, and one waits: everybody who comes meanwhile.
 
-    Nothing is kept, so what is told is never older than the question.
+    What was read is kept for `kept_s`: without, nothing is told that is older than the question.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kept_s: float = 0.0) -> None:
+        self._kept_s = kept_s
+        self._kept: dict[Hashable, Read] = {}
         self._running: dict[Hashable, asyncio.Task[Read]] = {}
         self._waiting: dict[Hashable, asyncio.Task[Read]] = {}
 
     async def read(self, key: Hashable, make: Callable[[], Read]) -> Read:
         """What `make` finds; it is called in a thread, where it may ask the database."""
         key = (asyncio.get_running_loop(), key)
+        if key in self._kept:
+            return self._kept[key]
         if key not in self._waiting:
             before = self._running.get(key)
             self._waiting[key] = asyncio.create_task(self._after(before, key, make))
@@ -37,6 +41,9 @@ class SharedReadings(Generic[Read]):
         task = self._running[key] = self._waiting.pop(key)
         try:
             read: Read = await database_sync_to_async(make)()
+            if self._kept_s:
+                self._kept[key] = read
+                asyncio.get_running_loop().call_later(self._kept_s, self._kept.pop, key, None)
             return read
         finally:
             if self._running.get(key) is task:

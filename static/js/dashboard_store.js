@@ -50,7 +50,7 @@ export class DashboardStore {
       this.limits = { ...frame.limits };
       this.figures = frame.figures;
     } else {
-      if (!this.isFilled || (this.seq !== null && frame.seq !== this.seq + 1)) {
+      if (!this.isFilled || (this.seq !== null && (frame.first ?? frame.seq) !== this.seq + 1)) {
         return this.isFilled && frame.seq === this.seq ? "dropped" : "gap";
       }
       this.seq = frame.seq;

@@ -118,7 +118,7 @@ export class ExecutionStore {
     if (frame.type === "snapshot") {
       return this._applySnapshot(frame);
     }
-    if (this.seq === null || frame.seq > this.seq + 1) {
+    if (this.seq === null || (frame.first ?? frame.seq) > this.seq + 1) {
       return "gap";
     }
     if (frame.seq < this.seq) {

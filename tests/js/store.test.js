@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DashboardStore } from "../../static/js/dashboard_store.js";
 import { ExecutionStore, unitsUnder } from "../../static/js/store.js";
-import { Server, dice } from "./worlds.js";
+import { Server, dice, merged } from "./worlds.js";
 
 function agrees(store, server) {
   assert.deepEqual(store.tasks.map((t) => [t.id, t.state, t.since]), server.tasks.map((t) => [t.id, t.state, t.since]));
@@ -24,6 +24,7 @@ test("random loss, duplication and reordering of frames ends in the server's sta
     let wire = [];
     for (let step = 0; step < 60; step += 1) {
       wire.push(server.change());
+      if (random() < 0.4 && wire.at(-2)?.seq + 1 === wire.at(-1).seq) wire.push(merged(...wire.splice(-2)));
       if (random() < 0.3) wire.splice(Math.floor(random() * wire.length), 1);
       if (random() < 0.3 && wire.length > 0) wire.push(structuredClone(wire[Math.floor(random() * wire.length)]));
       if (random() < 0.3) wire.sort(() => random() - 0.5);
@@ -51,6 +52,23 @@ test("a snapshot read between two commits of one frame is made whole by that fra
   assert.equal(second.seq, first.seq);
   store.apply(snapshot);
   assert.equal(store.apply(second), "applied");
+  agrees(store, server);
+});
+
+test("a frame that holds several is applied where its first is the next, or some are known", () => {
+  const server = new Server(dice(5), 4);
+  const store = new ExecutionStore();
+  store.apply(server.snapshot());
+  const lost = server.change();
+  const several = merged(merged(server.change(), server.change()), server.change());
+  assert.equal(store.apply(several), "gap");
+  store.apply(lost);
+  assert.equal(store.apply(several), "applied");
+  assert.equal(store.seq, several.seq);
+  agrees(store, server);
+  const known = server.change();
+  store.apply(known);
+  assert.equal(store.apply(merged(known, server.change())), "applied");
   agrees(store, server);
 });
 
@@ -126,4 +144,6 @@ test("the dashboard takes any first number, then asks where one is missing", () 
   assert.equal(store.apply(delta(41)), "dropped");
   assert.equal(store.apply(delta(43)), "gap");
   assert.equal(store.executions.get("1").state, "completed");
+  assert.equal(store.apply({ ...delta(44), first: 43, first_now: 1 }), "gap");
+  assert.equal(store.apply({ ...delta(44), first: 42, first_now: 1 }), "applied");
 });

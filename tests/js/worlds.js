@@ -30,6 +30,17 @@ export function packed(name, values) {
   return 2 * of.length <= told.length ? { of, at: told.map((value) => of.indexOf(value)) } : told;
 }
 
+/** Two frames, one after the other, as one: what a server that is behind sends (frames.merged). */
+export function merged(one, next) {
+  const both = (name) => {
+    const known = structuredClone(one[name]);
+    for (const [key, fields] of Object.entries(next[name])) known[key] = { ...known[key], ...fields };
+    return known;
+  };
+  const first = { first: one.first ?? one.seq, first_now: one.first_now ?? one.now };
+  return { ...next, ...first, execution: { ...one.execution, ...next.execution }, tasks: both("tasks"), demands: both("demands") };
+}
+
 export class Server {
   constructor(random, size) {
     this.random = random;

@@ -161,7 +161,7 @@ async def test_who_does_not_read_is_closed_not_buffered_for(viewer, execution, m
     made = await opened(path_of(execution), viewer)
     snapshot = await made.receive_from(timeout=WAIT_S)
     monkeypatch.setattr(consumers, "UNSEEN_LIMIT_BYTES", len(snapshot) + 1000)
-    event = {"type": "frame", "text": json.dumps({"type": "delta", "pad": "x" * 600})}
+    event = {"type": "frame", "text": json.dumps({"type": "delta", "seq": 1, "pad": "x" * 600})}
     await made.send_to(text_data='{"type":"seen"}')
     await made.send_to(text_data='{"type":"resync"}')  # answered in order: `seen` was taken
     await told(made)

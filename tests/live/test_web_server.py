@@ -1,18 +1,21 @@
 """The web server keeps what ASGI asks of a WebSocket: codes, closing, and waiting for readers."""
 
 import json
+import random
 import subprocess
 import sys
 from contextlib import contextmanager
 
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect
 
 from tests.e2e.conftest import free_port
 
 pytestmark = pytest.mark.processes
 READY_S = 30
+MANY = [random.Random(n).randbytes(40_000 * n).hex() for n in (1, 2)] * 2
 FLOOD = {"flood": 100, "chars": 1_000_000}
 
 
@@ -71,8 +74,19 @@ def test_what_is_said_after_the_close_goes_nowhere_and_is_no_error(live, url, er
     assert b"Exception inside application" not in errors.read_bytes()
 
 
-def test_texts_arrive_as_they_were_said(live):
-    for text in ("", "short", "ü€😀" * 50, "y" * 70_000):
+@pytest.mark.parametrize("compression", [None, "deflate"])
+@pytest.mark.parametrize("window_bits", [9, 15])
+def test_texts_arrive_as_they_were_said(url, compression, window_bits):
+    offer = [ClientPerMessageDeflateFactory(server_max_window_bits=window_bits)]
+    with connect(
+        url, max_size=None, compression=None, extensions=offer if compression else None
+    ) as live:
+        assert bool(live.protocol.extensions) == bool(compression)
+        texts_arrive(live)
+
+
+def texts_arrive(live):
+    for text in ("", "short", "ü€😀" * 50, "y" * 70_000, *MANY):
         tell(live, say=text)
         tell(live, say="then")
         got = [live.recv(timeout=READY_S)]
