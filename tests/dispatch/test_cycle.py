@@ -16,6 +16,7 @@ from executions.models import (
     Attempt,
     Command,
     CommandVerb,
+    Execution,
     Team,
     WorkerProcess,
 )
@@ -121,15 +122,19 @@ def test_cancel_stops_what_runs(bus, dispatcher, worker):
     assert not Command.objects.filter(handled_at=None).exists()
 
 
-def test_pause_admits_nothing_until_resume(bus, dispatcher, worker):
+def test_pause_admits_nothing_until_resume(bus, dispatcher, worker, tmp_path):
+    paused = tmp_path / "paused"
+    until_paused = f"until [ -e {paused} ]; do sleep 0.02; done"
     execution = submit(
         bus,
-        {"task_id": "A", "runner": "sleep", "payload": {"seconds": 0.2}},
+        {"task_id": "A", "runner": "shell", "payload": {"command": until_paused}},
         {"task_id": "B", "depends_on": ["A"]},
     )
     wait_until(execution.task_runs.filter(task_id="A", state="running").exists, "A runs")
     Command.objects.create(execution=execution, verb=CommandVerb.PAUSE, at=timezone.now())
     bus.wake()
+    wait_until(Execution.objects.filter(pk=execution.pk, state="paused").exists, "it is paused")
+    paused.touch()
     wait_until(execution.task_runs.filter(task_id="A", state="completed").exists, "A ends")
     wait_until(execution.demands.filter(keys=["paused"]).exists, "B waits for the pause")
     Command.objects.create(execution=execution, verb=CommandVerb.RESUME, at=timezone.now())

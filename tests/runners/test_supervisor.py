@@ -42,6 +42,7 @@ run("shell", {"command": "trap '' TERM; (env -i setsid sleep 61 &); sleep 60 & w
 """  # noqa: E501 (a program)
 PROCESSES = 1 + 2 + 3 + 2
 """Supervisor, keepers, what the command is, what the call is."""
+SLEEPERS = ["60", "60", "61"]
 BEGUN_WITHIN_S = 10
 
 
@@ -52,14 +53,34 @@ def wait_until(is_so, within_s):
         os.sched_yield()
 
 
+def begun(pid):
+    """All below a worker once every command sleeps: a look before that may see what soon ends."""
+    found = []
+
+    def is_so():
+        found[:] = descendants(pid)
+        return sorted(filter(None, map(slept, found))) == SLEEPERS and len(found) == PROCESSES
+
+    wait_until(is_so, BEGUN_WITHIN_S)
+    return found
+
+
+def slept(pid):
+    """How long a process was told to sleep; empty: it is no `sleep`."""
+    try:
+        name, _, rest = Path(f"/proc/{pid}/cmdline").read_text().partition("\0")
+    except OSError:
+        return ""
+    return rest.strip("\0") if name.endswith("sleep") else ""
+
+
 @contextmanager
 def worker(tmp_path, silence_s):
     """A worker with a command and a call, and every process below it."""
     with subprocess.Popen(
         [sys.executable, "-c", WORKER, str(tmp_path), str(silence_s)], cwd=ROOT
     ) as process:
-        wait_until(lambda: len(descendants(process.pid)) == PROCESSES, BEGUN_WITHIN_S)
-        tree = descendants(process.pid)
+        tree = begun(process.pid)
         yield process, tree
         process.kill()
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in tree), 6)
