@@ -179,7 +179,7 @@ async def _watch(port: int, count: int) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "ages": [age for client in clients for age in client.ages],
-        "wrong": await asyncio.to_thread(wrong, execution.pk, clients),
+        "wrong": len(await asyncio.to_thread(wrong, execution.pk, clients)),
         "resyncs": sum(client.resyncs for client in clients),
         "path": f"/executions/{execution.public_id}/",
     }
@@ -222,8 +222,8 @@ def signed_in() -> str:
     return str(session.session_key)
 
 
-def wrong(pk: int, clients: list[Client]) -> int:
-    """How many of them show something else than the database holds."""
+def wrong(pk: int, clients: list[Client]) -> list[list[str]]:
+    """Of each that shows something else than the database holds: what."""
     from executions import frames
     from executions.watching.snapshots import execution_snapshot
 
@@ -231,20 +231,25 @@ def wrong(pk: int, clients: list[Client]) -> int:
     truth._take(frames.encoded(execution_snapshot(pk)))  # noqa: SLF001 (the same reading)
     execution, tasks = truth.picture()
     alike = {client.seen(): client for client in clients}
-    wrong = {seen for seen, one in alike.items() if not _agrees(one.picture(), execution, tasks)}
-    return sum(client.seen() in wrong for client in clients)
+    found = {seen: _differences(one.picture(), execution, tasks) for seen, one in alike.items()}
+    return [found[client.seen()] for client in clients if found[client.seen()]]
 
 
-def _agrees(
+def _differences(
     picture: tuple[dict[str, Any], list[list[Any]]], execution: dict[str, Any], tasks: list[Any]
-) -> bool:
+) -> list[str]:
+    """What is shown, and what is so."""
     shown, seen = picture
-    names = ("state", "outcome", "counts")
-    return {n: _kept(shown[n]) for n in names} == {n: _kept(execution[n]) for n in names} and all(
-        _is_alike(one, other)
-        for row, true in zip(seen, tasks, strict=True)
-        for one, other in zip(row, true, strict=True)
-    )
+    return [
+        f"{name}: {shown[name]} for {execution[name]}"
+        for name in ("state", "outcome", "counts")
+        if _kept(shown[name]) != _kept(execution[name])
+    ] + [
+        f"task {n}, {name}: {one} for {other}"
+        for n, (row, true) in enumerate(zip(seen, tasks, strict=True))
+        for name, one, other in zip(COMPARED, row, true, strict=True)
+        if not _is_alike(one, other)
+    ]
 
 
 def _kept(value: Any) -> Any:

@@ -14,4 +14,6 @@ with suppress(ImportError):  # there is none for every machine
     sys.modules["sqlite3.dbapi2"] = import_module("pysqlite3.dbapi2")
     sys.modules["sqlite3"] = import_module("pysqlite3")
 
-VERSION: tuple[int, int, int] = import_module("sqlite3").sqlite_version_info
+LIBRARY = import_module("sqlite3")
+"""For whoever opens a database beside Django (drills and tests do)."""
+VERSION: tuple[int, int, int] = LIBRARY.sqlite_version_info

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from executions.runners.processes import descendants
+from tests.chaos.site import lasting
 
 ZOMBIES_WITHIN_S = 6.0
 ORPHANS_WITHIN_S = 6.0
-STEP_S = 0.1
 
 
 def zombies() -> list[str]:
@@ -32,13 +31,9 @@ def _left() -> list[int]:
 
 
 def _still(look: Callable[[], list[int]], what: str, within_s: float) -> list[str]:
-    """Those that are there each time we look until `within_s` is over."""
-    until = time.monotonic() + within_s
-    found = set(look())
-    while found and time.monotonic() < until:
-        time.sleep(STEP_S)
-        found &= set(look())
-    return [f"{what}: process {pid} {_of(pid)[2]}" for pid in sorted(found)]
+    """Those that are there all the time, in words."""
+    found = sorted(lasting(look, within_s))
+    return [f"{what}: process {pid} {_of(pid)[2]}" for pid in found]
 
 
 def _ours() -> list[int]:

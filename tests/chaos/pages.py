@@ -16,10 +16,10 @@ from websockets.exceptions import WebSocketException
 
 from bench.live import Client, signed_in, wrong
 from executions.models import Execution
+from tests.chaos.site import lasting
 
 EQUAL_WITHIN_S = 15.0
 AGAIN_S = 0.5
-STEP_S = 0.1
 CLOSE_S = 15.0
 
 
@@ -61,17 +61,24 @@ class Pages:
     def faults(self) -> list[str]:
         """Every page that does not show, in time, what the database holds; closes them all."""
         begun = time.monotonic()
-        while left := [pk for pk in self._open if not self._is_equal(pk)]:
-            if time.monotonic() > begun + EQUAL_WITHIN_S:
-                break
-            time.sleep(STEP_S)
+        left = lasting(self._unequal, EQUAL_WITHIN_S)
+        faults = [
+            f"the page of PEXEC-{pk} does not show what the database holds: {self._shown(pk)}"
+            for pk in left
+        ]
         self.equal_s = max(self.equal_s, time.monotonic() - begun)
         self._forget()
-        return [f"the page of PEXEC-{pk} does not show what the database holds" for pk in left]
+        return faults
 
-    def _is_equal(self, pk: int) -> bool:
-        client, _ = self._open[pk]
-        return client.is_over and not wrong(pk, [client])
+    def _unequal(self) -> list[int]:
+        return [pk for pk in self._open if self._shown(pk)]
+
+    def _shown(self, pk: int) -> str:
+        """What is otherwise than in the database; empty: nothing."""
+        client, task = self._open[pk]
+        if not client.is_over:
+            return f"no end after frame {client.seq}; {task}"
+        return "; ".join(text for found in wrong(pk, [client]) for text in found)
 
     def _forget(self) -> None:
         for _, task in self._open.values():

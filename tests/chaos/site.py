@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import connection
 
 from executions.management.embedded_redis import redis_command
+from pexec_site.sqlite import LIBRARY as SQLITE
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP_S = 0.05
@@ -43,6 +44,23 @@ def wait_until(condition: Callable[[], object], within_s: float, what: str) -> o
         time.sleep(STEP_S)
 
 
+Seen = TypeVar("Seen", bound=Hashable)
+
+
+def lasting(look: Callable[[], Iterable[Seen]], within_s: float) -> set[Seen]:
+    """Those that are there each time we look until `within_s` is over."""
+    found = set(look())
+
+    def are_gone() -> bool:
+        found.intersection_update(look())
+        return not found
+
+    if found:
+        with suppress(DrillTimeoutError):
+            wait_until(are_gone, within_s, "they are gone")
+    return found
+
+
 @dataclass(slots=True)
 class Site:
     """Processes by name. `env` is added to each one's environment, `within` before its command."""
@@ -52,27 +70,29 @@ class Site:
     """Whose code is started: this tree's, with faults built in, or an older one's."""
     env: dict[str, str] = field(default_factory=dict)
     within: dict[str, list[str]] = field(default_factory=dict)
+    redis_options: tuple[str, ...] = ()
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _made: int = 0
 
     # ------------------------------------------------------------ starting
 
-    def start_redis(self, *options: str) -> None:
+    def start_redis(self) -> None:
         """Start Redis on the socket that the settings name."""
         socket = settings.REDIS_URL.removeprefix("unix://")
         Path(socket).unlink(missing_ok=True)
-        self._spawn("redis", [*redis_command(socket, self.var), "--appendonly", "no", *options])
+        command = [*redis_command(socket, self.var), "--appendonly", "no", *self.redis_options]
+        self._spawn("redis", command)
         wait_until(Path(socket).exists, 10, "Redis listens")
 
     def start_dispatcher(self, name: str = "", **env: str) -> str:
         """Start one more dispatcher; its name."""
-        name = name or self._name("dispatcher")
+        name = name or self.new_name("dispatcher")
         self._celery(name, ["--dispatcher", "--no-lanes", "-P", "solo"], env)
         return name
 
     def start_worker(self, name: str = "", **env: str) -> str:
         """Start one more worker process; its name."""
-        name = name or self._name("worker")
+        name = name or self.new_name("worker")
         self._celery(name, ["-P", "threads", "-c", str(SLOTS)], env)
         return name
 
@@ -98,7 +118,8 @@ class Site:
         for _ in range(workers):
             self.start_worker()
 
-    def _name(self, kind: str) -> str:
+    def new_name(self, kind: str) -> str:
+        """Nobody else's."""
         self._made += 1
         return f"{kind}{self._made}"
 
@@ -127,7 +148,7 @@ class Site:
             self.processes[name] = subprocess.Popen(
                 [*self.within.get(name, ()), *command],
                 cwd=self.code,
-                env={**os.environ, **self.env, **(env or {})},
+                env={**os.environ, "PGAPPNAME": name, **self.env, **(env or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -149,15 +170,15 @@ class Site:
     def freeze(self, name: str) -> None:
         """SIGSTOP between two transactions.
 
-        Inside one, a stopped process keeps SQLite's lock and everyone waits for it: no program
-        can take that lock away (PostgreSQL ends such a session by its timeouts).
+        Inside one, a stopped process keeps its locks and everyone waits for them: SQLite's nobody
+        can take away, PostgreSQL's end with the session, by its timeouts.
         """
 
         def frozen() -> bool:
             self.send(name, signal.SIGSTOP)
             pid = self.processes[name].pid
             wait_until(lambda: is_stopped(pid), 5, f"every thread of {name} stands")
-            if is_writable():
+            if not is_in_transaction(name):
                 return True
             self.send(name, signal.SIGCONT)
             return False
@@ -200,18 +221,40 @@ def is_stopped(pid: int) -> bool:
     return all(state.rpartition(")")[2].split()[0] == "T" for state in states)
 
 
-def is_writable() -> bool:
-    """Whether nobody holds the database for long (a running process does for milliseconds)."""
-    if connection.vendor != "sqlite":
-        return True
-    found = sqlite3.connect(settings.DATABASES["default"]["NAME"], timeout=1.0)
-    with closing(found):
-        try:
-            found.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
+HELD_S = 1.0
+"""Who keeps a transaction open for so long stands in it; a running process needs milliseconds."""
+
+
+def is_in_transaction(name: str) -> bool:
+    """Whether a stopped process of the site stands in one (on SQLite: it or anybody else)."""
+    if connection.vendor == "postgresql":
+        return bool(lasting(lambda: _transactions_of(name), HELD_S))
+    try:
+        with sqlite_held(HELD_S):
             return False
-        found.rollback()
+    except SQLITE.OperationalError:
         return True
+
+
+@contextmanager
+def sqlite_held(within_s: float) -> Iterator[None]:
+    """SQLite is locked by this process until the end of the block; by others before for so long."""
+    name = settings.DATABASES["default"]["NAME"]
+    with closing(SQLITE.connect(name, timeout=within_s)) as found:
+        found.execute("BEGIN EXCLUSIVE")
+        yield
+        found.rollback()
+
+
+def _transactions_of(name: str) -> list[tuple[int, object]]:
+    """(session, since when) of what a process of the site has open on PostgreSQL."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid, xact_start FROM pg_stat_activity"
+            " WHERE application_name = %s AND xact_start IS NOT NULL",
+            [name],
+        )
+        return list(cursor.fetchall())
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import urllib.error
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
+from pexec_site.sqlite import LIBRARY as SQLITE
 from tests.e2e.chromium import chromium
 
 __all__ = ["chromium"]
@@ -102,8 +102,8 @@ class SiteClient:
 
     def rows(self, query, *values):
         """Straight from the database, beside the program."""
-        with closing(sqlite3.connect(f"{self.var}/pexec.sqlite3", timeout=20)) as database:
-            database.row_factory = sqlite3.Row
+        with closing(SQLITE.connect(f"{self.var}/pexec.sqlite3", timeout=20)) as database:
+            database.row_factory = SQLITE.Row
             return database.execute(query, values).fetchall()
 
 
