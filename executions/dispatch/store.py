@@ -233,13 +233,17 @@ def _new_token(now: float) -> str:
     return f"{int(now * 1000) & 0xFFFFFFFF:08x}{secrets.token_hex(12)}"
 
 
-def _held(t: Transition) -> Row:
+def _held(t: Transition, task_run: int) -> Row:
     """What pages are told of the slot: when its last attempt took it and gave it back."""
     if t.finish is TaskState.DISPATCHED:
         return {"held_from": t.at, "held_to": None}
-    if t.attempt and t.attempt_state not in (None, AttemptState.RUNNING):
+    if not t.attempt or t.attempt_state in (None, AttemptState.RUNNING):
+        return {}
+    if t.attempts == t.attempt:
         return {"held_to": t.at}
-    return {}
+    kept = Attempt.objects.filter(task_run_id=task_run, number=t.attempts)  # it never began
+    held = kept.values_list("dispatched_at", "released_at").first() or (None, None)
+    return dict(zip(("held_from", "held_to"), (at and at.timestamp() for at in held), strict=True))
 
 
 class _Write:
@@ -299,7 +303,7 @@ class _Write:
             row["reason"] = t.reason.value if t.reason else ""
             row["error"] = t.error[:ERROR_LIMIT]
         self.task_runs.setdefault((pk,), {}).update(row)
-        shown = {k: v for k, v in row.items() if k not in TASK_FRAME_HIDES} | _held(t)
+        shown = {k: v for k, v in row.items() if k not in TASK_FRAME_HIDES} | _held(t, pk)
         self._changes(t.execution).tasks.setdefault(position, {}).update(shown)
 
     def _dispatch(
