@@ -20,6 +20,7 @@ from django.db import close_old_connections, connection
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
+from executions.dispatch import bypass
 from executions.dispatch.bus import Bus, BusDownError, Message
 from executions.dispatch.chores import Chores
 from executions.dispatch.inbox import Batch, take_commands, take_messages
@@ -169,6 +170,7 @@ class Leader:
             batch.events.insert(0, WorkersChanged(slots))
         waiting = Command.objects.filter(handled_at=None).select_related("attempt").order_by("id")
         take_commands(batch, waiting, self._store, now)
+        take_messages(batch, bypass.told(batch.ended), self._store, self._roster, now)
         self._reconcile(batch)
         self._stop_unknown()
         self._release_claims(batch)

@@ -62,7 +62,8 @@ def take_messages(
     for message in messages:
         if message["type"] == "wake":
             continue
-        offset = roster.offset_s(message["worker"], message["at"], now)
+        heard_at = message.get("heard_at", now)
+        offset = roster.offset_s(message["worker"], message["at"], heard_at)
         for report in message["reports"]:
             _take_report(batch, message["worker"], report, store, offset=offset, now=now)
 

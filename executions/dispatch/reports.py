@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import structlog
 
@@ -22,6 +23,15 @@ LINE_LIMIT = 200
 """Characters of an error and of a line of progress: secrets are masked before these are cut."""
 
 
+@dataclass(slots=True)
+class _End:
+    """An end that is not known to be recorded; when it was said, and last sent (monotonic)."""
+
+    report: Message
+    said_at: float
+    sent_at: float
+
+
 class Reporter:
     """Sends reports from a thread of its own; ends (all but starts and progress) are kept."""
 
@@ -31,7 +41,7 @@ class Reporter:
         self._lock = threading.Condition()
         self._new: list[Message] = []
         self._is_urgent = False
-        self._unconfirmed: dict[str, tuple[float, Message]] = {}
+        self._unconfirmed: dict[str, _End] = {}
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
 
@@ -48,7 +58,8 @@ class Reporter:
     def say_end(self, report: Message) -> None:
         """Send at once and again until confirmed: the end of an attempt."""
         with self._lock:
-            self._unconfirmed[report["token"]] = (time.monotonic(), report)
+            now = time.monotonic()
+            self._unconfirmed[report["token"]] = _End(report, said_at=now, sent_at=now)
             self._new.append(report)
             self._is_urgent = True
             self._lock.notify()
@@ -64,6 +75,13 @@ class Reporter:
         """Tokens whose ends are not known to be recorded."""
         with self._lock:
             return list(self._unconfirmed)
+
+    def unheard(self, for_s: float) -> dict[str, Message]:
+        """Ends by token that are not confirmed so long after they were said."""
+        with self._lock:
+            last = time.monotonic() - for_s
+            ends = self._unconfirmed.items()
+            return {token: end.report for token, end in ends if end.said_at <= last}
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until every end is confirmed; whether that came to be."""
@@ -103,10 +121,10 @@ class Reporter:
                 self._lock.wait_for(lambda: self._is_urgent or self._closing, GATHER_S)
             reports, self._new, self._is_urgent = self._new, [], False
             now = time.monotonic()
-            for token, (sent_at, report) in self._unconfirmed.items():
-                if now - sent_at > REPEAT_AFTER_S:
-                    self._unconfirmed[token] = (now, report)
-                    reports.append(report)
+            for end in self._unconfirmed.values():
+                if now - end.sent_at > REPEAT_AFTER_S:
+                    end.sent_at = now
+                    reports.append(end.report)
         return _without_told_starts(reports)
 
     def _send(self, reports: list[Message]) -> bool:
@@ -123,3 +141,19 @@ def _without_told_starts(reports: list[Message]) -> list[Message]:
     """Leave out the starts of attempts whose end is told in the same breath."""
     ended = {r["token"] for r in reports if r["kind"] not in ("started", "progress")}
     return [r for r in reports if r["kind"] != "started" or r["token"] not in ended]
+
+
+def never_begun(token: str, kind: str) -> Message:
+    """The end of an attempt that was not begun: cancelled | returned | lost."""
+    return {"kind": kind, "token": token, "started_at": None, "run_s": 0.0}
+
+
+def failed_at_once(token: str, error: str) -> Message:
+    """The end of an attempt that nothing could be made of."""
+    return {
+        "kind": "failed",
+        "token": token,
+        "started_at": time.time(),
+        "run_s": 0.0,
+        "error": error[:ERROR_LIMIT],
+    }

@@ -378,6 +378,7 @@ class _Write:
         address = self._store.address((stop.execution, stop.task, stop.attempt))
         if address is not None and address.worker:
             address.is_stopping = True
+            self._update_attempt(address, {"stop_asked_at": self._now})
             self.committed.stops[address.worker].append(address)
 
     def _close(self, close: CloseExecution) -> None:

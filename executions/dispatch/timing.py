@@ -34,6 +34,8 @@ AUDIT_EVERY_S = 30.0 * _TEMPO
 """How often the leader holds the attempts it knows against those of the database."""
 RESEND_AFTER_S = 2.0 * _TEMPO
 RESEND_LIMIT_S = 30.0 * _TEMPO
+BYPASS_EVERY_S = 1.0 * _TEMPO
+"""How often a worker that does not hear Redis asks the database instead."""
 REPEAT_AFTER_S = 5.0 * _TEMPO
 """How long a worker waits for the confirmation of an end before it tells it again."""
 

@@ -6,7 +6,6 @@ what it runs, so that the permits can be used by others.
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import secrets
@@ -25,15 +24,29 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models.functions import Now
 
-from executions import frames
+from executions.dispatch import bypass
 from executions.dispatch.briefs import Brief, BriefBook, NoBriefError, filled_in
 from executions.dispatch.bus import Bus, BusDownError, Message
 from executions.dispatch.live import FanOut
-from executions.dispatch.reports import ERROR_LIMIT, LINE_LIMIT, Reporter
-from executions.dispatch.timing import DRAIN_S, HEARTBEAT_EVERY_S, SELF_STOP_S, STOP_S
-from executions.models import Attempt, AttemptOutput, WorkerProcess
+from executions.dispatch.output_tap import OutputTap
+from executions.dispatch.reports import (
+    ERROR_LIMIT,
+    LINE_LIMIT,
+    Reporter,
+    failed_at_once,
+    never_begun,
+)
+from executions.dispatch.timing import (
+    BYPASS_EVERY_S,
+    DRAIN_S,
+    HEARTBEAT_EVERY_S,
+    REPEAT_AFTER_S,
+    SELF_STOP_S,
+    STOP_S,
+)
+from executions.models import Attempt, WorkerProcess
 from executions.runners.base import Context, End, Outcome
-from executions.runners.output import OutputBuffer, as_text
+from executions.runners.output import OutputBuffer
 from executions.runners.redaction import Redaction
 from executions.runners.references import UnresolvedReferenceError
 from executions.runners.registry import RunnerOptions, RunnerSet
@@ -47,8 +60,6 @@ LANE_REQUEST_S = 2.0
 BEGIN_ANEW_S = 1.0
 JOIN_S = 5.0
 READ_AGAIN_S = 0.5
-MUTED_S = 10.0
-"""How long live output is not tried again where it could not be sent."""
 OUTPUTS_KEPT = 256
 """How many outputs wait for a database that is away; the oldest are given up first."""
 
@@ -94,6 +105,7 @@ class LaneWorker:
         self._lanes_asked: list[float] = []
         self._beats = 0
         self._confirmed_at = time.monotonic()
+        self._is_deaf = False  # to Redis
         self._is_draining = False
         self._is_hurried = False
         self._closed = threading.Event()
@@ -106,6 +118,7 @@ class LaneWorker:
                 self._call,
                 self._pulse_database,
                 self._pulse_redis,
+                self._go_around,
                 self._guard,
             )
         ]
@@ -142,7 +155,8 @@ class LaneWorker:
             for held in self._held.values():
                 self._stop_held(held, "returned")
             self._lock.wait_for(lambda: not self._held, STOP_S)
-        self._reporter.flush(CONFIRM_S)
+        if not self._reporter.flush(CONFIRM_S):
+            self._by_database()
         self._reporter.finish()
         self._close_threads()
         self._reporter.close()
@@ -193,8 +207,10 @@ class LaneWorker:
             try:
                 messages = self._bus.inbox_take(self.incarnation, 1.0)
             except BusDownError:
+                self._is_deaf = True
                 self._closed.wait(0.5)
                 continue
+            self._is_deaf = False
             for message in messages:
                 self._reporter.confirm(message.get("ended", ()))
                 for token in message.get("stop", ()):
@@ -213,7 +229,7 @@ class LaneWorker:
             if len(self._seen) > SEEN_LIMIT:
                 del self._seen[next(iter(self._seen))]
             if self._is_draining:
-                self._reporter.say_end({**_never_begun(held), "kind": "returned"})
+                self._reporter.say_end(never_begun(held.token, "returned"))
                 return
             self._held[held.token] = held
         self._queue.put(held)
@@ -221,7 +237,7 @@ class LaneWorker:
     def _answer_for_the_forgotten(self, held: Held) -> None:
         """Told again of an attempt that has ended, was told and confirmed: nobody knows of it."""
         if held.token not in self._held and held.token not in self._reporter.unconfirmed():
-            self._reporter.say_end({**_never_begun(held), "kind": "lost"})
+            self._reporter.say_end(never_begun(held.token, "lost"))
 
     def _stop(self, token: str) -> None:
         with self._lock:
@@ -230,9 +246,7 @@ class LaneWorker:
                 self._stop_held(held, "cancelled")
             elif token not in self._seen:  # the stop overtook its order
                 self._seen[token] = None
-                self._reporter.say_end(
-                    {"kind": "cancelled", "token": token, "started_at": None, "run_s": 0.0}
-                )
+                self._reporter.say_end(never_begun(token, "cancelled"))
 
     def _stop_held(self, held: Held, stopped_as: str) -> None:
         held.stopped_as = held.stopped_as or stopped_as
@@ -248,6 +262,31 @@ class LaneWorker:
             self._lanes_asked.extend([now] * max(missing, 0))
         for _ in range(missing):
             self._start_lane()
+
+    # ------------------------------------------------------------ around Redis
+
+    def _go_around(self) -> None:
+        """Tell ends and hear of stops through the database too: at times, often where deaf."""
+        due_at = 0.0
+        while not self._closed.wait(BYPASS_EVERY_S):
+            if self._is_deaf or time.monotonic() >= due_at:
+                self._by_database()
+                connection.close()
+                due_at = time.monotonic() + HEARTBEAT_EVERY_S
+
+    def _by_database(self) -> None:
+        with self._lock:
+            held = [*self._held]
+        ends = self._reporter.unheard(0.0 if self._is_deaf else REPEAT_AFTER_S)
+        try:
+            standing = bypass.tell(self.incarnation, ends)
+        except DatabaseError as error:
+            connection.close()
+            log.debug("no way around Redis", error=str(error))
+            return
+        self._reporter.confirm(ends.keys() - standing.live)
+        for token in standing.to_stop.union(held) - (standing.live - standing.to_stop):
+            self._stop(token)
 
     # ------------------------------------------------------------ lanes
 
@@ -281,10 +320,10 @@ class LaneWorker:
         try:
             report = self._attempt(held)
         except NoBriefError:
-            report = _failed_at_once(held, "nothing to run")
+            report = failed_at_once(held.token, "nothing to run")
         except Exception as error:
             log.exception("attempt not run")
-            report = _failed_at_once(held, f"{type(error).__name__}: {error}")
+            report = failed_at_once(held.token, f"{type(error).__name__}: {error}")
         with self._lock:
             self._held.pop(held.token, None)
             self._reporter.say_end(report)
@@ -311,7 +350,7 @@ class LaneWorker:
     def _attempt(self, held: Held) -> Message:
         order = self._order(held)
         if order is None:
-            return {**_never_begun(held), "kind": held.stopped_as}
+            return never_begun(held.token, held.stopped_as)
         brief, payload, redaction, refused = order
         tap = OutputTap(self._bus, self._fan_out, held.token)
         output = OutputBuffer(tap=tap, redaction=redaction)
@@ -334,7 +373,7 @@ class LaneWorker:
         )
         with self._lock:
             if held.stopped_as:
-                return {**_never_begun(held), "kind": held.stopped_as}
+                return never_begun(held.token, held.stopped_as)
             held.context = context
         started_at, begun = time.time(), time.monotonic()
         self._reporter.say({"kind": "started", "token": held.token, "started_at": started_at})
@@ -416,61 +455,3 @@ class LaneWorker:
                 self._stop_held(held, "lost")
         self._runners.stop()
         os.kill(os.getpid(), 15)
-
-
-def _never_begun(held: Held) -> Message:
-    return {"token": held.token, "started_at": None, "run_s": 0.0}
-
-
-def _failed_at_once(held: Held, error: str) -> Message:
-    now_s = time.time()
-    return {
-        "token": held.token,
-        "started_at": now_s,
-        "run_s": 0.0,
-        "kind": "failed",
-        "error": error[:ERROR_LIMIT],
-    }
-
-
-class OutputTap:
-    """Passes on what an attempt prints while it runs, and keeps it when it is over."""
-
-    def __init__(self, bus: Bus, fan_out: FanOut, token: str) -> None:
-        self._bus = bus
-        self._fan_out = fan_out
-        self._token = token
-        self._attempt: int | None = None
-        self._muted_until = float("-inf")
-
-    def __call__(self, offset: int, data: bytes) -> None:
-        """Pass a piece on; never fails. What prints waits for it, so it is seldom tried in vain."""
-        if time.monotonic() < self._muted_until:
-            return
-        try:
-            key = self._key()
-            self._bus.output_append(key, offset, data)
-            frame = frames.output(attempt=key, offset=offset, text=as_text(data))
-            self._fan_out.send(f"output.{key}", json.dumps(frame))
-        except (BusDownError, DatabaseError, Attempt.DoesNotExist) as error:
-            if isinstance(error, DatabaseError):
-                connection.close()
-            self._muted_until = time.monotonic() + MUTED_S
-            log.debug("live output not sent", error=str(error))
-
-    def _key(self) -> int:
-        if self._attempt is None:
-            self._attempt = Attempt.objects.values_list("pk", flat=True).get(token=self._token)
-        return self._attempt
-
-    def keep(self, output: OutputBuffer) -> None:
-        """Write head and tail to the database."""
-        if output.total_bytes:
-            AttemptOutput.objects.update_or_create(
-                attempt_id=self._key(),
-                defaults={
-                    "head": output.head,
-                    "tail": output.tail,
-                    "total_bytes": output.total_bytes,
-                },
-            )

@@ -200,6 +200,9 @@ class Attempt(models.Model):
         db_index=False,
     )
     claim_deadline = models.DateTimeField(null=True)
+    # the way around Redis
+    stop_asked_at = models.DateTimeField(null=True, help_text="When its worker was to stop it.")
+    told = models.JSONField(null=True, help_text="Its end, told here because Redis was not heard.")
 
     class Meta:
         constraints = (
@@ -210,6 +213,11 @@ class Attempt(models.Model):
             models.Index(fields=("execution",), name="attempt_of_execution"),
             models.Index(
                 fields=("worker",), name="attempt_live", condition=models.Q(released_at=None)
+            ),
+            models.Index(
+                fields=("worker",),
+                name="attempt_told",
+                condition=models.Q(released_at=None, told__isnull=False),
             ),
             models.Index(
                 fields=("claimed_by",),

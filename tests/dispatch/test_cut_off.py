@@ -3,13 +3,15 @@
 import threading
 
 import pytest
+from django.conf import settings
+from django.utils import timezone
 
 from executions.dispatch import dispatcher as dispatcher_module
 from executions.dispatch import worker as worker_module
 from executions.dispatch.bus import Bus
 from executions.dispatch.dispatcher import Dispatcher
-from executions.dispatch.worker import OutputTap
-from executions.models import Attempt, Leadership
+from executions.dispatch.output_tap import OutputTap
+from executions.models import Attempt, Command, CommandVerb, Leadership, WorkerProcess
 from tests.dispatch.small_site import WITHIN_S, a_worker, finish, submit, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,6 +61,84 @@ def test_a_command_does_not_wait_for_live_output_that_cannot_be_sent(unreachable
     for offset in range(100):
         tap(offset, b"x")
     assert len(tried) == 1
+
+
+@pytest.fixture
+def lose_redis(unreachable, monkeypatch):
+    """From the call on nothing that one bus says arrives, and it hears nothing."""
+    monkeypatch.setattr(worker_module, "BYPASS_EVERY_S", 0.1)
+
+    def lose(bus):
+        for client in ("_redis", "_hints"):
+            monkeypatch.setattr(bus, client, getattr(unreachable, client))
+
+    return lose
+
+
+@pytest.fixture
+def own_bus(bus):
+    """The worker's, so that only its link is cut."""
+    return Bus(settings.REDIS_URL, bus._prefix)
+
+
+def running(execution):
+    return execution.task_runs.filter(state="running")
+
+
+def test_what_ends_on_a_worker_without_redis_is_recorded(
+    bus, own_bus, dispatcher, lose_redis, tmp_path
+):
+    until_cut = f"until [ -e {tmp_path}/cut ]; do sleep 0.02; done; echo '[1]'"
+    task = {"task_id": "A", "runner": "shell", "payload": {"command": until_cut}}
+    with a_worker(own_bus):
+        execution = submit(bus, task, max_retries=0)
+        wait_until(running(execution).exists, "A runs")
+        lose_redis(own_bus)
+        (tmp_path / "cut").touch()
+        finish(execution)
+    run = execution.task_runs.get()
+    assert (run.state, run.result, run.attempts) == ("completed", [1], 1)
+    assert 0 < (run.finished_at - run.started_at).total_seconds() < WITHIN_S
+
+
+def test_a_cancel_reaches_a_worker_without_redis(bus, own_bus, dispatcher, lose_redis):
+    with a_worker(own_bus):
+        execution = submit(
+            bus, {"task_id": "A", "runner": "shell", "payload": {"command": "sleep 60"}}
+        )
+        wait_until(running(execution).exists, "A runs")
+        lose_redis(own_bus)
+        cancel(bus, execution)
+        assert finish(execution).state == "cancelled"
+
+
+def test_an_order_that_never_came_is_cancelled_all_the_same(bus, own_bus, dispatcher, lose_redis):
+    with a_worker(own_bus):
+        wait_until(WorkerProcess.objects.exists, "it is known")
+        lose_redis(own_bus)
+        execution = submit(bus, {"task_id": "A"})
+        wait_until(execution.task_runs.filter(state="dispatched").exists, "A is given to it")
+        cancel(bus, execution)
+        assert finish(execution).state == "cancelled"
+
+
+def test_a_worker_without_redis_hands_back_what_it_runs(bus, own_bus, dispatcher, lose_redis):
+    with a_worker(own_bus):
+        execution = submit(
+            bus, {"task_id": "A", "runner": "shell", "payload": {"command": "sleep 60"}}
+        )
+        wait_until(running(execution).exists, "A runs")
+        lose_redis(own_bus)
+    wait_until(execution.task_runs.filter(state="queued").exists, "A is there for others")
+    run = execution.task_runs.get()
+    assert (run.failures, run.losses) == (0, 0)
+    cancel(bus, execution)
+    assert finish(execution).state == "cancelled"
+
+
+def cancel(bus, execution):
+    Command.objects.create(execution=execution, verb=CommandVerb.CANCEL, at=timezone.now())
+    bus.wake()
 
 
 @pytest.fixture
