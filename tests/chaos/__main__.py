@@ -1,9 +1,9 @@
 """`python -m tests.chaos [ROW ...]`: run drills, each on a site of its own, and print the table.
 
 Without rows: all of them, on both databases, at full tempo, and what was seen is written to
-docs/faults.md; with rows and `--write`, their lines are replaced there. `--mutants` takes out rule
-by rule and sees that a drill fails. `--inside` runs one row in this process; the parent starts
-itself so for each row.
+docs/faults.md; with `--write` the lines of these rows, of `--mutants` (a rule is taken out, its
+drill must fail) or of `--seeds` (mixtures of faults) are replaced there. `--inside` runs one row
+in this process; the parent starts itself so for each row.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from tests.chaos.report import NAMES, write
+from tests.chaos.report import NAMES, line_of, write
 from tests.postgres import cluster, programs
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_S = 1500
+started: set[subprocess.Popen[str]] = set()
+"""Drills that run now: they end what they started when they are told to."""
 
 
 def run_inside(row: str, tempo: float, seed: int) -> dict[str, Any]:
@@ -58,8 +61,12 @@ def run_inside(row: str, tempo: float, seed: int) -> dict[str, Any]:
     begun = time.monotonic()
     with closing(Pages(site.web_socket)) as pages, running(site):
         stage = Stage(site, tempo, seed, pages)
-        said = DRILLS.get(row, MIX).run(stage)
-        faults = [*verdict(stage), *zombies()]
+        said = ""
+        try:
+            said = DRILLS.get(row, MIX).run(stage)
+            faults = [*verdict(stage), *zombies()]
+        except AssertionError as error:
+            faults = [str(error)]
     faults += [*orphans(), *told_too_much(site.var)]
     return {
         "saw": said,
@@ -69,8 +76,14 @@ def run_inside(row: str, tempo: float, seed: int) -> dict[str, Any]:
     }
 
 
-def run_apart(row: str, tempo: float, seed: int, database: str = "sqlite") -> dict[str, Any]:
-    """Run one drill in a process, a directory and a database of its own."""
+def run_apart(
+    row: str,
+    tempo: float,
+    seed: int,
+    database: str = "sqlite",
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Run one drill in a process, a directory and a database of its own; `more` for its site."""
     from tests.chaos.table import DRILLS, MIX
 
     made = DRILLS.get(row, MIX)
@@ -88,6 +101,7 @@ def run_apart(row: str, tempo: float, seed: int, database: str = "sqlite") -> di
             "PEXEC_RUNNERS": "noop,sleep,shell",
             **stack.enter_context(_database(database)),
             **stack.enter_context(made.surroundings(var)),
+            **more,
         }
         said = _run_in(environment, var, [row, "--tempo", str(tempo), "--seed", str(seed)])
         return {"row": row, "what": made.what, **said}
@@ -113,21 +127,27 @@ def _run_in(environment: dict[str, str], var: Path, arguments: list[str]) -> dic
         stderr=subprocess.PIPE,
         text=True,
     )
+    started.add(process)
     try:
         out, err = process.communicate(timeout=LONGEST_S)
     except (subprocess.TimeoutExpired, SystemExit, KeyboardInterrupt) as error:
-        process.terminate()  # it ends what it started
+        process.terminate()
         out, err = process.communicate(timeout=90)
         if not isinstance(error, subprocess.TimeoutExpired):
             raise
-    if process.returncode == 0:
-        return dict(json.loads(out.splitlines()[-1]))
+    finally:
+        started.discard(process)
+    said = (
+        json.loads(out.splitlines()[-1]) if process.returncode == 0 else {"faults": [err[-3000:]]}
+    )
+    if not said["faults"]:
+        return dict(said)
     logs = "\n".join(
         f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}"
         for path in sorted(var.glob("*.log"))
     )
     took_s = time.monotonic() - begun
-    return {"saw": "", "s": took_s, "faults": [err[-3000:], logs]}
+    return {"saw": "", "s": took_s, "faults": [*said["faults"], logs]}
 
 
 def main() -> int:
@@ -138,9 +158,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", choices=[*NAMES], help="only this one (else both)")
     parser.add_argument("--times", type=int, default=1, help="each row so often")
-    parser.add_argument("--write", action="store_true", help="these rows into docs/faults.md")
+    parser.add_argument("--write", action="store_true", help="what is seen into docs/faults.md")
     parser.add_argument("--mutants", action="store_true", help="without a rule a drill must fail")
     parser.add_argument("--seeds", type=int, help="so many mixtures of faults, instead of rows")
+    parser.add_argument("--sites", type=int, help="so many side by side (else two a processor)")
     parser.add_argument("--inside", action="store_true")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
@@ -151,62 +172,27 @@ def main() -> int:
     import django
 
     django.setup()
+    from tests.chaos.mutants import run_mutants
+    from tests.chaos.seeds import run_seeds
+
     databases = [options.database] if options.database else _databases()
     if options.mutants:
-        return _run_mutants()
+        return run_mutants(run_apart, databases, is_written=options.write)
     if options.seeds:
-        return _run_seeds(databases, options)
+        return run_seeds(run_apart, started, databases, options)
     if options.write and options.tempo != 1:
-        parser.error("what is written is seen at full tempo")
+        parser.error("rows are seen at full tempo")
     from tests.chaos.table import DRILLS
 
     seen = {name: _run_rows(name, options) for name in databases}
     broken = any(result["faults"] for results in seen.values() for result in results)
     if options.write or not (options.rows or options.database or options.tempo != 1):
         kept = {
-            name: [r for r in results if not (r["faults"] or r.get("is_skipped"))]
+            name: [line_of(r) for r in results if not (r["faults"] or r.get("is_skipped"))]
             for name, results in seen.items()
         }
         write(kept, [*DRILLS])
     return 1 if broken else 0
-
-
-def _run_mutants() -> int:
-    """Each rule taken out in every process of a site: its drill must fail, and hold with it."""
-    from tests.chaos.mutants import MUTANTS, QUICK
-
-    unseen = 0
-    for rule, mutant in MUTANTS.items():
-        for name in ("", rule):
-            os.environ["DRILL_MUTANT"] = name
-            result = run_apart(mutant.row, QUICK, 1)
-            is_right = bool(result["faults"]) == bool(name)
-            unseen += not is_right
-            lines = str(result["faults"][0]).splitlines() if result["faults"] else []
-            fault = next(
-                (line for line in reversed(lines) if "Error: " in line), "".join(lines[:1])
-            )
-            how = f"without {rule}" if name else f"with {rule}"
-            mark = "as it should" if is_right else "WRONG"
-            print(f"{mutant.row:>3} {how}: {fault or 'kept'}  {mark}", flush=True)
-    return min(unseen, 1)
-
-
-def _run_seeds(databases: list[str], options: argparse.Namespace) -> int:
-    """Mixtures, on one database after the other; the seed of one that broke a promise is told."""
-    from tests.chaos.mix import SEEDS_A_SITE
-
-    broken = 0
-    first, last = options.seed, options.seed + options.seeds
-    for n, seed in enumerate(range(first, last, SEEDS_A_SITE)):
-        database = databases[n % len(databases)]
-        result = run_apart("mix", options.tempo, seed, database)
-        mark = "BROKEN" if result["faults"] else "kept"
-        print(f"{database:>10} seeds from {seed}: {mark}  ({result['s']:.0f} s)", flush=True)
-        for fault in result["faults"]:
-            print(f"       {fault}", flush=True)
-        broken += bool(result["faults"])
-    return min(broken, 1)
 
 
 def _databases() -> list[str]:

@@ -1,10 +1,11 @@
 """The site's Celery application with faults built in, chosen by the environment.
 
-`DRILL_CRASH=point:n` kills this process the n-th time it comes by a named point; `DRILL_NOISE=seed`
-sends every message three times, out of order and late; `DRILL_CLOCK=seconds` sets its wall clock
-off; `DRILL_STOP=n` stops it right before its n-th commit that changes tasks and dispatches none,
-and before each later one; while the file `DRILL_CUT` is there it reaches neither Redis nor its row
-in the database; `DRILL_MUTANT=rule` takes a rule out of it.
+`DRILL_CRASH=point:n` kills this process the n-th time it comes by a named point (of commits only
+those that hand out work count); `DRILL_NOISE=seed` sends every message three times, out of order
+and late; `DRILL_CLOCK=seconds` sets its wall clock off; `DRILL_STOP=n` stops it right before its
+n-th commit that changes tasks and dispatches none, and before each later one; while the file
+`DRILL_CUT` is there it reaches neither Redis nor its row in the database; `DRILL_MUTANT=rule` takes
+a rule out of it.
 """
 
 from __future__ import annotations
@@ -50,14 +51,34 @@ def _crasher(point: str) -> Callable[[], None]:
     return reached
 
 
-def _around(owner: type, name: str, before: str = "", after: str = "") -> None:
+def _always(*_: Any) -> bool:
+    return True
+
+
+def _hands_out_work(_store: Any, decision: Any) -> bool:
+    from executions.scheduling.messages import Dispatch
+
+    return any(isinstance(i, Dispatch) for i in decision.instructions)
+
+
+def _around(
+    owner: type,
+    name: str,
+    before: str = "",
+    after: str = "",
+    *,
+    when: Callable[..., bool] = _always,
+) -> None:
     plain = getattr(owner, name)
     crash_before, crash_after = _crasher(before), _crasher(after)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        crash_before()
+        counts = when(*args)
+        if counts:
+            crash_before()
         value = plain(*args, **kwargs)
-        crash_after()
+        if counts:
+            crash_after()
         return value
 
     setattr(owner, name, wrapped)
@@ -85,14 +106,11 @@ def _noisy(owner: type, name: str, seed: int) -> None:
 
 def _stopping(owner: type, name: str, count: int) -> None:
     """Stand still like a machine that is suspended, with a decision made and not yet written."""
-    from executions.scheduling.messages import Dispatch
-
     plain = getattr(owner, name)
     left = [count]
 
     def wrapped(self: Any, decision: Any, **more: Any) -> Any:
-        is_dispatch = any(isinstance(i, Dispatch) for i in decision.instructions)
-        if decision.transitions and not is_dispatch:
+        if decision.transitions and not _hands_out_work(self, decision):
             left[0] -= 1
             if left[0] <= 0:
                 os.kill(os.getpid(), signal.SIGSTOP)
@@ -120,6 +138,7 @@ def _cut(sign: Path) -> None:
     for name in ("report", "inbox_take", "heartbeat", "output_append"):
         unless_cut(Bus, name, down)
     unless_cut(LaneWorker, "_row_update", lambda: -1)
+    unless_cut(LaneWorker, "_by_database", lambda: None)
 
 
 @worker_init.connect
@@ -138,7 +157,8 @@ def install(**_: object) -> None:
         _stopping(Store, "commit", int(count))
     if sign := os.environ.get("DRILL_CUT"):
         _cut(Path(sign))
-    _around(Store, "commit", "dispatcher.before_commit", "dispatcher.after_commit")
+    commit = ("dispatcher.before_commit", "dispatcher.after_commit")
+    _around(Store, "commit", *commit, when=_hands_out_work)
     _around(Bus, "tell", after="dispatcher.after_send")
     _around(LaneWorker, "_accept", before="worker.before_accept")
     _around(LaneWorker, "_attempt", "worker.before_run", "worker.after_run")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
 from rest_framework.test import APIClient
@@ -19,10 +17,12 @@ from rest_framework.test import APIClient
 from executions.models import Attempt, Execution
 from executions.scheduling.model import Reason
 from tests.chaos.load import mixed
+from tests.chaos.site import sqlite_held
+from tests.chaos.spread import cluster
 from tests.chaos.stage import Stage, after, drill
-from tests.postgres import Cluster
 
 DISK_BYTES = 6_000_000
+HOLD_WITHIN_S = 20.0
 
 
 def _nothing_lost(execution: Execution) -> None:
@@ -33,17 +33,27 @@ def _nothing_lost(execution: Execution) -> None:
 @drill("7", databases=("postgresql",))
 def postgres_restarted(stage: Stage) -> str:
     """PostgreSQL ends at once and starts anew; then is away for 30 s, and for 120 s."""
-    cluster = Cluster(Path(os.environ["DRILL_POSTGRES"]))
+    server = cluster()
     for down_s in (0.0, 30 * stage.tempo, 120 * stage.tempo):
         execution = stage.load(seconds=2.0)
         stage.running(execution)
         connection.close()
-        cluster.stop("immediate")
+        server.stop("immediate")
         after(down_s)
-        cluster.start()
+        server.start()
         stage.finish(execution)
         _nothing_lost(execution)
     return "nothing lost on return"
+
+
+def terminate_sessions() -> int:
+    """End every session of PostgreSQL but this one; how many there were."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+        return int(cursor.fetchone()[0])
 
 
 @drill("7t", databases=("postgresql",))
@@ -54,27 +64,20 @@ def sessions_terminated(stage: Stage) -> str:
     ended = 0
     for _ in range(10):
         after(1.0)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
-            )
-            ended += cursor.fetchone()[0]
+        ended += terminate_sessions()
     stage.finish(execution)
     _nothing_lost(execution)
     return f"{ended} sessions ended, nothing lost"
 
 
 @drill("8", databases=("sqlite",))
-def sqlite_held(stage: Stage) -> str:
+def held_exclusively(stage: Stage) -> str:
     """SQLite is held exclusively for 15 s: everyone waits, nothing is lost."""
     execution = stage.load()
     stage.running(execution)
     connection.close()
-    with closing(sqlite3.connect(settings.DATABASES["default"]["NAME"], timeout=20)) as held:
-        held.execute("BEGIN EXCLUSIVE")
+    with sqlite_held(HOLD_WITHIN_S):
         after(15.0)
-        held.rollback()
     stage.finish(execution)
     _nothing_lost(execution)
     return "nothing lost"

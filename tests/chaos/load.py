@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,10 +104,13 @@ def submit(spec: dict[str, Any]) -> Execution:
     return services.execution_submit(user=user, spec=specs.parse(json.dumps(spec), format="json"))
 
 
-def finished(execution: Execution, within_s: float) -> Execution:
-    """Wait for its end."""
+def finished(
+    execution: Execution, within_s: float, meanwhile: Callable[[], None] = lambda: None
+) -> Execution:
+    """Wait for its end, and do something again and again meanwhile."""
 
     def is_over() -> bool:
+        meanwhile()
         execution.refresh_from_db()
         return execution.state in FINAL_EXECUTION_STATES
 

@@ -6,6 +6,7 @@ and the database through their Unix sockets, which know no namespaces.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -17,7 +18,8 @@ from pathlib import Path
 
 HOSTS = ("redis", "database", "a", "b")
 """Each is `10.71.N.2` behind the router's `10.71.N.1`."""
-_NAME = re.compile(r"pexec-drill-(\d+)-\w+")
+_NAME = re.compile(r"pexec-drill-(\d+)\.\d+-\w+")
+_NUMBERS = itertools.count(1)
 
 
 def why_no_network() -> str:
@@ -32,8 +34,13 @@ def _ip(*words: str, check: bool = True) -> str:
     return done.stdout
 
 
-def _namespace(host: str) -> str:
-    return f"pexec-drill-{os.environ.get('DRILL_NETWORK') or os.getpid()}-{host}"
+def is_made() -> bool:
+    """Whether this drill has hosts."""
+    return "DRILL_NETWORK" in os.environ
+
+
+def _namespace(host: str, network: str = "") -> str:
+    return f"pexec-drill-{network or os.environ['DRILL_NETWORK']}-{host}"
 
 
 def address(host: str) -> str:
@@ -43,17 +50,23 @@ def address(host: str) -> str:
 
 def within(host: str) -> list[str]:
     """Put before a command, it runs on that host."""
-    return ["ip", "netns", "exec", _namespace(host)]
+    return _within(_namespace(host))
+
+
+def _within(namespace: str) -> list[str]:
+    return ["ip", "netns", "exec", namespace]
 
 
 @contextmanager
 def hosts(_var: Path) -> Iterator[dict[str, str]]:
     """The hosts and their router, until the end of the block."""
     _remove_stale()
+    network = f"{os.getpid()}.{next(_NUMBERS)}"
+    names = {host: _namespace(host, network) for host in ("router", *HOSTS)}
     try:
-        router = _made("router")
+        router = _made(names["router"])
         for n, host in enumerate(HOSTS, start=1):
-            namespace = _made(host)
+            namespace = _made(names[host])
             _ip("-n", router, "link", "add", f"to-{host}", "type", "veth",
                 "peer", "name", "eth0", "netns", namespace)  # fmt: skip
             _ip("-n", router, "address", "add", f"10.71.{n}.1/24", "dev", f"to-{host}")
@@ -62,15 +75,14 @@ def hosts(_var: Path) -> Iterator[dict[str, str]]:
             _ip("-n", namespace, "link", "set", "eth0", "up")
             _ip("-n", namespace, "route", "add", "default", "via", f"10.71.{n}.1")
         forward = "echo 1 > /proc/sys/net/ipv4/ip_forward"
-        subprocess.run([*within("router"), "sh", "-c", forward], check=True)
-        yield {"DRILL_NETWORK": str(os.getpid())}
+        subprocess.run([*_within(router), "sh", "-c", forward], check=True)
+        yield {"DRILL_NETWORK": network}
     finally:
-        for host in ("router", *HOSTS):
-            _ip("netns", "delete", _namespace(host), check=False)
+        for name in names.values():
+            _ip("netns", "delete", name, check=False)
 
 
-def _made(host: str) -> str:
-    namespace = _namespace(host)
+def _made(namespace: str) -> str:
     _ip("netns", "add", namespace)
     _ip("-n", namespace, "link", "set", "lo", "up")
     return namespace

@@ -197,6 +197,30 @@ def marked_processes(tokens: set[str]) -> list[int]:
     return found
 
 
+STOPPED_WITHIN_S = 25.0
+"""A worker's time to stop itself, a command's grace to end, and to notice it."""
+
+
+def ended_before_freed(stage: Stage, tokens: set[str]) -> tuple[float, float]:
+    """From now: seconds until a silenced worker's commands are dead, until their permits free."""
+    begun = time.monotonic()
+    live = Attempt.objects.filter(token__in=tokens, released_at=None)
+
+    def are_dead() -> bool:
+        left = len(marked_processes(tokens))
+        assert not left or live.count() == len(tokens), (
+            f"{left} processes of commands alive when their permits are used again"
+        )
+        return not left
+
+    limit_s = 60 * stage.tempo + SLACK_S
+    wait_until(are_dead, limit_s, "its commands are dead")
+    dead_s = time.monotonic() - begun
+    assert dead_s <= STOPPED_WITHIN_S * stage.tempo + 8, f"commands dead after {dead_s:.1f} s only"
+    wait_until(lambda: not live.exists(), limit_s, "their permits are free")
+    return dead_s, time.monotonic() - begun
+
+
 def is_over(execution: Execution) -> bool:
     """Whether it has ended."""
     return Execution.objects.filter(pk=execution.pk, completed_at__isnull=False).exists()
