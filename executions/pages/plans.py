@@ -31,6 +31,7 @@ from executions.watching import uses
 ROWS_SHOWN = 150
 GROUPS_SHOWN = 100
 CHANGE_LIMIT = 100_000
+DIGITS_LIMIT = 9
 PREFIX = "set."
 
 
@@ -38,10 +39,11 @@ def changes_asked(asked: Mapping[str, str], now: Mapping[str, int]) -> dict[Limi
     """Changed limits out of fields `set.team:dev_team=4`; what is as it is now is no change."""
     found: dict[LimitKey, int] = {}
     for name, value in asked.items():
-        if not name.startswith(PREFIX) or not (value.isascii() and value.isdigit()):
+        is_number = value.isascii() and value.isdigit() and len(value) <= DIGITS_LIMIT
+        if not (name.startswith(PREFIX) and is_number):
             continue
         key = name.removeprefix(PREFIX)
-        number = int(value[:9])
+        number = int(value)
         if key in now and number != now[key] and number <= CHANGE_LIMIT:
             try:
                 found[limit_at(key)] = number

@@ -64,8 +64,8 @@ def execution_submit(
         if group is None:
             raise TypeError("a group or a spec is needed")
         spec = spec_of(group)
-    elif parent is None:
-        may_define(user, spec)
+    elif parent is None and (group is None or spec.tasks != spec_of(group).tasks):
+        may_define(user, spec)  # other limits for the same tasks define nothing
     digest = hashlib.sha256(json.dumps(plain(spec), sort_keys=True).encode()).hexdigest()
     if idempotency_key and (known := _known(user, idempotency_key, digest)):
         return known

@@ -52,6 +52,13 @@ def test_run_with_these_takes_them_as_its_own(operator, two, redis_server):
     assert execution.group == two
 
 
+def test_an_operator_runs_with_other_limits_what_they_may_not_define(operator, redis_server):
+    tasks = [{"id": "a", "runner": "shell", "payload": {"command": "true"}, "team": "dev_team"}]
+    group = services.group_save(spec=spec("dangerous", *tasks), user=None)
+    operator.post(f"/groups/{group.pk}/run-with/", {"set.team:dev_team": "2"})
+    assert Execution.objects.get().config["limits"]["team"] == {"dev_team": 2}
+
+
 def test_what_if_replays_with_the_real_run_times(viewer, operator, two, redis_server):
     execution = services.execution_submit(user=operator.user, group=two)
     start = timezone.now() - timedelta(seconds=60)
@@ -112,6 +119,7 @@ def test_fewer_workers_are_fewer_at_once_and_what_does_not_hold_is_said(
         ({"set.team:dev": "x"}, {}),
         ({"set.team:dev": "-1"}, {}),
         ({"set.team:dev": "999999999999"}, {}),
+        ({"set.team:dev": "0000000003"}, {}),
         ({"set.team:unknown": "3"}, {}),
         ({"team:dev": "3"}, {}),
     ],

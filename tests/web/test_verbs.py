@@ -72,7 +72,9 @@ def test_who_may_changes_a_limit_and_history_tells_it(site, redis_server, admin_
     assert "night" in text
 
 
-@pytest.mark.parametrize("value", ["", "-1", "x", "1.5", "99999999", "\u0664"])
+@pytest.mark.parametrize(
+    "value", ["", "-1", "x", "1.5", "99999999", "\u0664", f"{0:09}99999999999", "9" * 5000]
+)
 def test_a_limit_that_is_no_number_is_refused(site, admin_client, value):
     admin_client.post("/limits/team/dev_team/", {"value": value})
     assert Team.objects.get(name="dev_team").max_parallel == 10

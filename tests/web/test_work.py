@@ -130,7 +130,7 @@ def test_who_only_looks_gets_no_button_and_no_way_around(offered):
     assert say(viewer, offered, "take").status_code == 403
 
 
-@pytest.mark.parametrize("percent", ["101", "-1", "ten", "٣"])
+@pytest.mark.parametrize("percent", ["101", "-1", "ten", "٣", "0000999"])
 def test_progress_is_a_whole_number_of_per_cent(member, offered, percent):
     say(member, offered, "take")
     say(member, offered, "progress", percent=percent)
