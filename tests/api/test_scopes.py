@@ -22,6 +22,7 @@ ORDER = ("read", "operate", "configure")
 OPERATE = {
     "api-executions", "api-cancel", "api-pause", "api-resume", "api-retry-failed",
     "api-work-claim", "api-work-heartbeat", "api-work-complete", "api-work-fail",
+    "api-work-hand-back",
 }  # fmt: skip
 CONFIGURE = {
     "api-groups", "api-group", "api-force-close", "api-team", "api-task-type", "api-resource",
