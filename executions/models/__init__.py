@@ -1,5 +1,6 @@
 """Every table; import models from here."""
 
+from executions.models import audit_people  # noqa: F401 (listens; needs the tables above)
 from executions.models.audit import AuditEntry
 from executions.models.groups import Requirement, Task, TaskGroup
 from executions.models.limits import Resource, TaskType, Team

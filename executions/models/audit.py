@@ -67,7 +67,8 @@ class AuditEntry(models.Model):
         raise AuditKeptError
 
 
-def _add(user: Any, verb: str, target: str, details: dict[str, Any]) -> None:
+def audit_add(user: Any, verb: str, target: str, details: dict[str, Any]) -> None:
+    """Write a deed down, in the transaction it is done in; `user` None: the site itself."""
     by = "" if user is None else user.get_username()
     told = {key: value for key, value in details.items() if value not in ("", None)}
     AuditEntry(at=timezone.now(), by=by, verb=verb, target=target[:300], details=told).save()
@@ -79,7 +80,7 @@ def _execution_made(instance: Execution, created: bool, **_: Any) -> None:  # no
         verb = "run" if instance.parent is None else "retry"
         of = "" if instance.parent is None else instance.parent.public_id
         details = {"name": instance.name, "of": of}
-        _add(instance.submitted_by, verb, instance.public_id, details)
+        audit_add(instance.submitted_by, verb, instance.public_id, details)
 
 
 @receiver(post_save, sender=Command)
@@ -91,7 +92,7 @@ def _command_given(instance: Command, created: bool, **_: Any) -> None:  # noqa:
     if instance.attempt is not None:
         target += f"/{instance.attempt.task_run.task_id}"
         details["attempt"] = instance.attempt.number
-    _add(instance.by, instance.verb, target, details)
+    audit_add(instance.by, instance.verb, target, details)
 
 
 @receiver(post_create_historical_record)
@@ -103,7 +104,7 @@ def _definition_changed(instance: Any, history_instance: Any, **_: Any) -> None:
         changes = history_instance.diff_against(history_instance.prev_record).changes
         details |= {c.field: [_short(c.old), _short(c.new)] for c in changes}
     kind = instance._meta.verbose_name  # noqa: SLF001 (Django documents _meta)
-    _add(history_instance.history_user, verb, f"{kind} {instance}", details)
+    audit_add(history_instance.history_user, verb, f"{kind} {instance}", details)
 
 
 def _short(value: Any) -> Any:
