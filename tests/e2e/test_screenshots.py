@@ -186,3 +186,60 @@ def test_every_answer_to_a_form_fits(chromium, site, session, played, look):
     made.faults[:] = [fault for fault in made.faults if "400" not in fault]
     made.close()
     assert wrong == []
+
+
+class Wire:
+    """The socket of a page, to be cut: what is opened after that stays closed."""
+
+    def __init__(self):
+        self.open = []
+        self.is_cut = False
+
+    def route(self, socket):
+        if self.is_cut:
+            socket.close()
+        else:
+            socket.connect_to_server()
+            self.open.append(socket)
+
+    def cut(self):
+        self.is_cut = True
+        for socket in self.open:
+            socket.close()
+
+
+@pytest.mark.skipif(not IS_FULL, reason="pictures of changes: make screenshots")
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_every_change_fits(chromium, site, session, played, look):
+    made = opened(chromium, site, session, look)
+    run = f"/executions/{played['running']}/"
+    wrong = []
+    page = made.open("/work/")
+    page.get_by_role("button", name="Take it").click()
+    wrong += taken(made, page, "work-taken", look)
+    page = made.open(f"{run}?tab=tasks&task=SIGN-OFF")
+    expect(page.locator("#live")).to_have_text("Live", timeout=PATIENCE_MS)
+    wrong += taken(made, page, "task-external-taken", look)
+    page = made.open("/work/")
+    page.get_by_role("button", name="Hand it back").click()
+    page = made.open(run)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#state")).to_have_text("Paused", timeout=PATIENCE_MS)
+    wrong += taken(made, page, "execution-paused", look)
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#state")).to_have_text("Running", timeout=PATIENCE_MS)
+    wire = Wire()
+    page.route_web_socket("**/ws/**", wire.route)
+    page = made.open(f"{run}?tab=tasks")
+    expect(page.locator("#live")).to_have_text("Live", timeout=PATIENCE_MS)
+    wire.cut()
+    expect(page.locator("#reconnect")).to_be_visible(timeout=PATIENCE_MS)
+    wrong += taken(made, page, "execution-reconnecting", look)
+    page = made.open("/admin/executions/execution/")
+    page.locator("tr", has_text=played["running"]).locator("input[type=checkbox]").check()
+    page.select_option("select[name=action]", "cancel")
+    page.get_by_role("button", name="Go").click()
+    wrong += taken(made, page, "admin-cancel", look)
+    made.faults[:] = [fault for fault in made.faults if "WebSocket" not in fault]
+    made.close()
+    assert wrong == []
