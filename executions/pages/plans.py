@@ -196,4 +196,5 @@ def what_if_context(request: HttpRequest, execution: Any) -> dict[str, Any]:
         return {**context, "refusal": "With these limits the run would never end."}
     rows = timeline_rows(told["schedule"], told["makespan_s"])
     told |= {"rows": sorted(rows, key=lambda row: row["start"]), "off": error_words(told["error"])}
+    told["loses_s"] = -told["saves_s"]
     return {**context, "what_if": told}

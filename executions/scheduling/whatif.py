@@ -76,7 +76,7 @@ class Replay:
 
 def error_words(error: float | None) -> str:
     """How far a replay is off the run it replays, for people; empty where nothing can be said."""
-    return "" if error is None else f"{error * 100:+.1f} % off the real run"
+    return "" if error is None else f"{round(error * 100, 1) + 0.0:+.1f} % off the real run"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ export function setUpSummary({ store, live, now }) {
       return;
     }
     showCounts(run);
-    showVerbs(run.state);
+    showVerbs(run);
     const word = executionWord(run.state, run.counts);
     const mark = part("state");
     if (mark.textContent?.trim() !== word) {
@@ -120,9 +120,9 @@ function showTimes(run, tasks, now, left) {
 
 /**
  * Buttons follow the state and say why they cannot be pressed.
- * @param {string} state
+ * @param {import("./store.js").Execution} run
  */
-function showVerbs(state) {
+function showVerbs({ state, outcome }) {
   const hasEnded = isOver(state);
   document.getElementById("notify")?.toggleAttribute("disabled", hasEnded);
   /** @type {Record<string, string>} */
@@ -130,7 +130,7 @@ function showVerbs(state) {
     pause: state === "running" ? "" : "Only a running execution can be paused",
     resume: "",
     cancel: hasEnded ? "It is over" : state === "cancelling" ? "Requested; attempts are being stopped" : "",
-    "retry-failed": hasEnded ? "" : "Once it has ended with failures",
+    "retry-failed": !hasEnded ? "Once it has ended with failures" : outcome === "success" ? "Nothing failed" : "",
   };
   for (const form of document.querySelectorAll("form[data-verb]")) {
     if (!(form instanceof HTMLFormElement)) {

@@ -28,7 +28,7 @@ def test_a_plan_tells_forecast_bound_and_what_one_more_saves(viewer, two):
     assert plan["makespan_s"] == 8
     assert "staging-db" in plan["binding"]["limit"]
     text = answer.content.decode()
-    assert "staging-db: 1 → 2 saves 4 s" in text
+    assert "staging-db: 1 → 2 saves 4.0 s" in text
 
 
 def test_changed_limits_stand_beside_todays(viewer, two):
