@@ -129,6 +129,7 @@ def test_the_end_is_notified_to_who_asked_and_to_nobody_else(chromium, site, ses
     assert page.evaluate("window.notified") == ["gated: Completed"]
     assert other.evaluate("window.notified") == []
     assert page.title() == "gated \N{EN DASH} completed"
+    expect(page.get_by_role("button", name="Retry failed")).to_be_disabled()
     favicon = page.locator("link[rel=icon]").get_attribute("href")
     assert favicon.startswith("data:image/png")
     made.close()

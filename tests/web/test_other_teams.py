@@ -36,6 +36,7 @@ OF_NO_TEAM = {
     ("work/<str:token>/heartbeat/", "token"),
     ("work/<str:token>/complete/", "token"),
     ("work/<str:token>/fail/", "token"),
+    ("work/<str:token>/hand-back/", "token"),
 }
 
 
