@@ -351,6 +351,15 @@ class TaskAdmin(SeenAdmin):
         return False
 
 
+class ValuesFilter(admin.AllValuesFieldListFilter):
+    """The values of a column; to have none has a name, too."""
+
+    def choices(self, changelist: Any) -> Any:
+        """Each with words to click on."""
+        for choice in super().choices(changelist):
+            yield {**choice, "display": choice["display"] or "none"}
+
+
 class OfExecutionAdmin(SeenAdmin):
     """Rows of executions the user may see."""
 
@@ -424,7 +433,7 @@ class TaskRunAdmin(OfExecutionAdmin):
     """Task runs."""
 
     list_display = ("task_id", "execution", "state", "attempts", "reason", "since")
-    list_filter = ("state", "team", "task_type")
+    list_filter = ("state", ("team", ValuesFilter), ("task_type", ValuesFilter))
     search_fields = ("task_id",)
 
 
