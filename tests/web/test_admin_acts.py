@@ -1,11 +1,14 @@
 """What people do in the admin: they are told what stands in the way, asked before they cancel."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
-from executions import services
+from executions import selectors, services
 from executions.models import Attempt, AuditEntry, Command, Execution, Resource, TaskGroup, Team
 from tests.web.conftest import person, spec
 
@@ -125,3 +128,17 @@ def test_the_audit_leads_to_what_it_names_as_long_as_it_is_there(chief, held):
     assert '<a href="/limits/#team:night_team">team night_team</a>' in (
         chief.get("/audit/").content.decode()
     )
+
+
+def test_the_first_change_of_a_shipped_limit_tells_what_was_before(chief, redis_server):
+    Team.objects.bulk_create([Team(name="shipped", max_parallel=7)])  # as migrations make them
+    Team.history.filter(name="shipped").delete()
+    remember = import_module("executions.migrations.0017_limits_as_shipped").remember
+    remember(apps, None)
+    remember(apps, None)
+    team = Team.objects.get(name="shipped")
+    assert team.history.count() == 1
+    chief.post(reverse("limit-change", args=["team", "shipped"]), {"value": "2"})
+    newest = selectors.limit_history()[0]
+    assert (newest["name"], newest["before"], newest["after"]) == ("shipped", 7, 2)
+    assert AuditEntry.objects.first().details["max_parallel"] == [7, 2]
