@@ -6,7 +6,7 @@ Decided by the same Machine as the real runs; see scheduling/planning.py and wha
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
@@ -15,9 +15,9 @@ from typing import Final
 from django.db.models import Sum
 from django.utils import timezone
 
-from executions.models import Execution, TaskGroup, TaskRun, WorkerProcess
+from executions.models import Attempt, Execution, TaskGroup, TaskRun, WorkerProcess
 from executions.models.snapshots import group_of, orders_of, progress_of, site_limits
-from executions.reporting.log import attempt_records, execution_log
+from executions.reporting.log import ExecutionLog, attempt_records, execution_log
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.estimates import DurationSource, estimates, with_estimates
 from executions.scheduling.model import (
@@ -109,8 +109,8 @@ def execution_expected_end(
 ) -> datetime | None:
     """When an open execution will end if it goes on as so far.
 
-    None: it is over, it cannot end, or nothing is known yet of how long its tasks take. Raises
-    TooLargeError.
+    None: it is over, it cannot end, nothing is known yet of how long its tasks take, or all that
+    is left goes on for longer than anything known. Raises TooLargeError.
     """
     if ExecutionState(execution.state) not in OPEN_EXECUTION_STATES:
         return None
@@ -138,7 +138,23 @@ def execution_expected_end(
         )
     except SimulationStalled:
         return None
+    if _outlasts(log, live, [*actual_s.values(), end - now.timestamp()], now):
+        return None
     return datetime.fromtimestamp(end, UTC)
+
+
+def _outlasts(
+    log: ExecutionLog, live: Mapping[int, Attempt], known_s: Iterable[float], now: datetime
+) -> bool:
+    """Whether a task whose length nobody told has run for longer than all of these."""
+    longest_s = max(known_s)
+    return any(
+        row.duration_source in GUESSES
+        and (attempt := live.get(row.pk)) is not None
+        and attempt.started_at is not None
+        and (now - attempt.started_at).total_seconds() > longest_s
+        for row in log.task_runs
+    )
 
 
 def execution_what_if(

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from executions import services, specs
-from executions.models import Command, Execution, TaskRun
+from executions.models import Attempt, Command, Execution, TaskRun
 from tests.api.conftest import spec
 from tests.api.records import finished
 
@@ -98,6 +98,27 @@ def test_a_quick_task_of_unknown_length_makes_the_others_no_quicker(as_viewer, a
     address = f"/api/v1/executions/{execution.public_id}/forecast/"
     told = datetime.fromisoformat(as_viewer.get(address).json()["expected_end_at"])
     assert 200 <= (told - now).total_seconds() < 205
+
+
+def test_nobody_can_tell_once_a_task_of_unknown_length_outlasts_all_that_is_known(
+    as_viewer, author
+):
+    body = spec({"id": "QUICK"}, {"id": "SLOW"})
+    execution = services.execution_submit(user=author, spec=specs.parse_data(body))
+    runs = TaskRun.objects.filter(execution=execution)
+    now = timezone.now()
+    done = {"state": "completed", "started_at": now - timedelta(seconds=40), "finished_at": now}
+    runs.filter(task_id="QUICK").update(**done)
+    address = f"/api/v1/executions/{execution.public_id}/forecast/"
+    for ran_s, can_tell in ((10, True), (50, False)):
+        began = now - timedelta(seconds=ran_s)
+        runs.filter(task_id="SLOW").update(state="running", started_at=began, attempts=1)
+        Attempt.objects.update_or_create(
+            task_run=runs.get(task_id="SLOW"), execution=execution, number=1, token="t",
+            defaults={"state": "running", "dispatched_at": began, "started_at": began},
+        )  # fmt: skip
+        told = as_viewer.get(address).json()["expected_end_at"]
+        assert (told is not None) is can_tell
 
 
 def test_nothing_is_expected_of_a_run_that_is_over(as_viewer, author):
