@@ -91,8 +91,19 @@ class LanesStep(bootsteps.StartStopStep):
         self.stop(parent)
 
 
+class LateAcknowledgements(bootsteps.Step):
+    """Lets an acknowledgement over a connection that has ended fail as the connection did.
+
+    Kombu's Redis transport raises AttributeError then, for which Celery would end the worker.
+    """
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        parent.connection_errors = (*parent.connection_errors, AttributeError)
+
+
 def install(app: Celery) -> None:
-    """Teach a Celery application the two options and the two steps."""
+    """Teach a Celery application the two options and the steps."""
     app.user_options["worker"].add(
         click.Option(["--dispatcher"], is_flag=True, help="Carry the dispatcher.")
     )
@@ -100,3 +111,4 @@ def install(app: Celery) -> None:
         click.Option(["--no-lanes"], is_flag=True, help="Take no assignments.")
     )
     app.steps["worker"].update((DispatcherStep, LanesStep))
+    app.steps["consumer"].add(LateAcknowledgements)
