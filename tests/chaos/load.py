@@ -118,6 +118,7 @@ def finished(
         wait_until(is_over, within_s, f"{execution} ends")
     except DrillTimeoutError as error:
         live = execution.task_runs.filter(attempt_log__released_at=None, attempts__gt=0)
-        rows = list(live.values_list("task_id", "state", "attempts"))
+        names = ("task_id", "attempts", "attempt_log__state", "attempt_log__worker")
+        rows = list(live.values_list(*names, "attempt_log__token"))
         raise DrillTimeoutError(f"{error}; {execution.state} {execution.counts} {rows}") from None
     return execution

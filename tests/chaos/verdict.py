@@ -110,14 +110,15 @@ def _work_agrees(found: list[Trace]) -> list[str]:
         )
     }
     released = {
-        token: at.timestamp() for token, at in Attempt.objects.values_list("token", "released_at")
+        token: (at.timestamp(), state)
+        for token, at, state in Attempt.objects.values_list("token", "released_at", "state")
     }
     for trace in found:
-        at = released.get(trace.token)
-        if at is not None and trace.began_at > at + OVERLAP_GRACE_S:
-            faults.append(f"{trace.task} attempt {trace.attempt} began after its permit was freed")
-        if at is not None and trace.ended_at is not None and trace.ended_at > at + OVERLAP_GRACE_S:
-            faults.append(f"{trace.task} attempt {trace.attempt} outlived its permit")
+        at, state = released.get(trace.token, (None, ""))
+        for moment, what in ((trace.began_at, "began"), (trace.ended_at, "ended")):
+            if at is not None and moment is not None and moment > at + OVERLAP_GRACE_S:
+                late = f"{moment - at:.2f} s after its permit was freed ({state})"
+                faults.append(f"{trace.task} attempt {trace.attempt} {what} {late}")
         if (trace.token, trace.attempt) in completed and trace.ended_at is None:
             faults.append(f"{trace.task} attempt {trace.attempt} is completed but did not end")
     return faults
