@@ -116,6 +116,7 @@ class Leader:
         take_messages(batch, messages, self._store, self._roster, now)
         if batch.must_look:
             self._look(batch, now)
+            now = self._clock.now()  # to look may take long, and news came of that time
         batch.events.extend(self._replanner.take(now))
         if now >= self._wake_at:
             batch.events.append(Tick())
@@ -170,7 +171,8 @@ class Leader:
             batch.events.insert(0, WorkersChanged(slots))
         waiting = Command.objects.filter(handled_at=None).select_related("attempt").order_by("id")
         take_commands(batch, waiting, self._store, now)
-        take_messages(batch, bypass.told(batch.ended), self._store, self._roster, now)
+        told = bypass.told(batch.ended)
+        take_messages(batch, told, self._store, self._roster, self._clock.now())
         self._reconcile(batch)
         self._stop_unknown()
         self._release_claims(batch)

@@ -101,6 +101,32 @@ def test_what_ends_on_a_worker_without_redis_is_recorded(
     assert 0 < (run.finished_at - run.started_at).total_seconds() < WITHIN_S
 
 
+@pytest.mark.usefixtures("dispatcher")
+def test_no_slot_is_given_back_before_what_ended_had_ended(
+    bus, own_bus, lose_redis, tmp_path, monkeypatch
+):
+    """A look may take long where Redis is silent; what is heard in it is later than its begin."""
+    command = f"until [ -e {tmp_path}/looking ]; do sleep 0.02; done; touch {tmp_path}/end"
+    task = {"task_id": "A", "runner": "shell", "payload": {"command": command}}
+    plain, told = bus.heartbeats, Attempt.objects.filter(told__isnull=False)
+    with a_worker(own_bus):
+        execution = submit(bus, task)
+        wait_until(running(execution).exists, "A runs")
+        lose_redis(own_bus)
+
+        def heartbeats(workers):
+            (tmp_path / "looking").touch()
+            wait_until(told.exists, "its end is told")
+            monkeypatch.setattr(bus, "heartbeats", plain)
+            return plain(workers)
+
+        monkeypatch.setattr(bus, "heartbeats", heartbeats)
+        finish(execution)
+    attempt = told.get()
+    ended_at = (tmp_path / "end").stat().st_mtime
+    assert ended_at <= attempt.finished_at.timestamp() <= attempt.released_at.timestamp()
+
+
 def test_a_cancel_reaches_a_worker_without_redis(bus, own_bus, dispatcher, lose_redis):
     with a_worker(own_bus):
         execution = submit(
