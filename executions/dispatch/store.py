@@ -17,7 +17,7 @@ from django.db import transaction
 from executions.dispatch.lease import Lease
 from executions.dispatch.reports import ERROR_LIMIT
 from executions.dispatch.rows import Row, Table, statements
-from executions.models import Attempt, Command, Demand, Execution, TaskRun
+from executions.models import Attempt, AttemptOutput, Command, Demand, Execution, TaskRun
 from executions.models.snapshots import group_of, progress_of
 from executions.scheduling.messages import (
     CloseExecution,
@@ -212,6 +212,8 @@ class Store:
             if write.returned:  # what people asked of one that never began is kept without it
                 tokens = [token for (token,) in write.returned]
                 Command.objects.filter(attempt__token__in=tokens).update(attempt=None)
+                # it may have begun and printed unheard, on a worker that is gone
+                AttemptOutput.objects.filter(attempt__token__in=tokens).delete()
             with statements() as made:
                 self._lease.hold(made)
                 self._task_runs.update(made, write.task_runs)

@@ -4,8 +4,8 @@ import pytest
 from django.db import OperationalError
 
 from executions.dispatch import worker as worker_module
-from executions.models import AttemptOutput
-from tests.dispatch.small_site import finish, submit
+from executions.models import Attempt, AttemptOutput, WorkerProcess
+from tests.dispatch.small_site import accept, finish, submit, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HELLO = {"task_id": "A", "runner": "shell", "payload": {"command": "echo hello"}}
@@ -60,4 +60,23 @@ def test_what_was_done_is_recorded_though_its_output_has_to_wait(
     assert execution.outcome == "success"
     assert not AttemptOutput.objects.exists()
     worker._keep_late_outputs()
+    assert bytes(AttemptOutput.objects.get().head) == b"hello\n"
+
+
+def test_what_an_attempt_printed_that_was_not_heard_to_begin_stops_no_leader(bus, request):
+    """Its worker died with the word of its start: the order is given again, without its print."""
+    execution = accept([HELLO], {})
+    now = execution.created_at
+    WorkerProcess.objects.create(
+        incarnation="mute", host="x", pid=1, slots=4, first_seen_at=now, heartbeat_at=now
+    )
+    request.getfixturevalue("dispatcher")
+    given = Attempt.objects.filter(execution=execution, worker="mute")
+    wait_until(given.exists, "it is given out")
+    AttemptOutput.objects.create(attempt=given.get(), head=b"lost", total_bytes=4)
+    WorkerProcess.objects.update(gone_at=now)
+    bus.wake()
+    wait_until(lambda: not given.exists(), "it is taken back")
+    request.getfixturevalue("worker")
+    assert finish(execution).outcome == "success"
     assert bytes(AttemptOutput.objects.get().head) == b"hello\n"
