@@ -12,11 +12,13 @@ import re
 import shutil
 import tempfile
 import time
+from functools import lru_cache
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from bench.tables import Missing, Row, Subject
 from bench.throughput import prepare, site, spec
+from bench.wire import Wire, wired
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -69,6 +71,12 @@ def _rows(count: int, watched: dict[str, Any], must: float, aim: float) -> list[
     ]
 
 
+@lru_cache(64)
+def joined(parts: tuple[str, ...]) -> str:
+    """The frame that came in parts, for all who were sent the same."""
+    return "".join(json.loads(part)["text"] for part in parts)
+
+
 class Client:
     """One live page: the frames as they came, when, and how old they were."""
 
@@ -81,16 +89,9 @@ class Client:
         self.seq: int | None = None
         self.is_over = False
 
-    async def watch(self, url: str, headers: dict[str, str], seen: asyncio.Event) -> None:
-        """Until the run is over, then what may still be under way."""
-        from websockets.asyncio.client import connect
-
-        async with connect(
-            url, additional_headers=headers, max_size=None, ping_interval=None
-        ) as live:
-            await self.listen(live, seen)
-
-    async def listen(self, live: ClientConnection, seen: asyncio.Event | None = None) -> None:
+    async def listen(
+        self, live: ClientConnection | Wire, seen: asyncio.Event | None = None
+    ) -> None:
         """Until the run is over or the connection is; `seen` is set by every frame."""
         parts: list[str] = []
         unsaid = 0
@@ -103,11 +104,10 @@ class Client:
             if text.startswith('{"type":"forecast"'):
                 continue
             if text.startswith('{"type":"part"'):
-                part = json.loads(text)
-                parts.append(part["text"])
-                if not part["last"]:
+                parts.append(text)
+                if not text.startswith('{"type":"part","last":true'):
                     continue
-                text, parts = "".join(parts), []
+                text, parts = joined(tuple(parts)), []
             if self._take(text):
                 self.resyncs += 1
                 await live.send('{"type":"resync"}')
@@ -160,15 +160,21 @@ async def _watch(port: int, count: int) -> dict[str, Any]:
     from executions import services
 
     execution, headers = await asyncio.to_thread(_submitted_and_paused, port)
-    url = f"ws://127.0.0.1:{port}/ws/executions/{execution.public_id}/"
+    path = f"/ws/executions/{execution.public_id}/"
     texts: dict[str, str] = {}
+    known: dict[bytes, str] = {}
+
+    async def watch(client: Client, seen: asyncio.Event) -> None:
+        async with wired(path, headers, known, port=port) as live:
+            await client.listen(live, seen)
+
     clients = [Client(texts) for _ in range(count)]
     watching = []
     for start in range(0, len(clients), AT_ONCE):  # the run is what is measured, not the rush
         some = clients[start : start + AT_ONCE]
         seen = [asyncio.Event() for _ in some]
         for client, event in zip(some, seen, strict=True):
-            watching.append(asyncio.create_task(client.watch(url, headers, event)))
+            watching.append(asyncio.create_task(watch(client, event)))
         await asyncio.wait_for(asyncio.gather(*(event.wait() for event in seen)), 60)
     for client in clients:
         client.ages.clear()

@@ -9,9 +9,10 @@ import time
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, unix_connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed
 
 from bench.live import Client
+from bench.wire import Wire, wired
 from executions import services
 from executions.models import Execution
 from tests.chaos.stage import Stage, drill
@@ -26,6 +27,7 @@ BACK_WITHIN_S = 240.0
 DEAF_WITHIN_S = 180.0
 TOO_SLOW = 1013
 ASK_EVERY_S = 0.6
+AGAIN_S = 0.5
 
 
 def large() -> dict[str, Any]:
@@ -67,17 +69,12 @@ class _Crowd:
         self._execution = execution
         self._texts: dict[str, str] = {}
         self._clients = [Client(self._texts) for _ in range(SOCKETS)]
-        self._lines: dict[int, ClientConnection] = {}
+        self._known: dict[bytes, str] = {}
+        self._lines: dict[int, Wire] = {}
 
-    def _connect(self) -> Any:
-        return unix_connect(
-            str(self._stage.site.web_socket),
-            uri=f"ws://localhost/ws/executions/{self._execution.public_id}/",
-            additional_headers=self._stage.pages.headers,
-            max_size=None,
-            open_timeout=BACK_WITHIN_S,
-            ping_interval=None,
-        )
+    @property
+    def _path(self) -> str:
+        return f"/ws/executions/{self._execution.public_id}/"
 
     async def watched(self) -> dict[str, Any]:
         """Open all, watch for a while, cut all, see them come back; and the deaf one."""
@@ -96,7 +93,8 @@ class _Crowd:
             begun = time.monotonic()
             for client in self._clients:
                 client.snapshot = ""
-            await asyncio.gather(*(line.close() for line in [*self._lines.values()]))
+            for line in self._lines.values():
+                line.cut()
             await self._all_shown(self._clients)
             back_s = time.monotonic() - begun
             code, deaf_s = await self._deaf()
@@ -110,12 +108,15 @@ class _Crowd:
             await asyncio.gather(*pages, return_exceptions=True)
 
     async def _page(self, number: int) -> None:
-        """As a browser's: it comes back when it is cut."""
+        """As a browser's: it comes back when it is cut, after a moment where it was not let in."""
+        site, headers = self._stage.site.web_socket, self._stage.pages.headers
         while True:
-            with contextlib.suppress(OSError, WebSocketException, TimeoutError):
-                async with self._connect() as live:
+            try:
+                async with wired(self._path, headers, self._known, unix=site) as live:
                     self._lines[number] = live
                     await self._clients[number].listen(live)
+            except (OSError, TimeoutError):
+                await asyncio.sleep(AGAIN_S)
 
     async def _all_shown(self, clients: list[Client]) -> None:
         until = time.monotonic() + BACK_WITHIN_S
@@ -126,7 +127,14 @@ class _Crowd:
     async def _deaf(self) -> tuple[int | None, float]:
         """Ask for all again and again and never say that it was read: (how closed, when)."""
         begun = time.monotonic()
-        async with self._connect() as live:
+        async with unix_connect(
+            str(self._stage.site.web_socket),
+            uri=f"ws://localhost{self._path}",
+            additional_headers=self._stage.pages.headers,
+            max_size=None,
+            open_timeout=BACK_WITHIN_S,
+            ping_interval=None,
+        ) as live:
             asking = asyncio.create_task(self._ask(live))
             with contextlib.suppress(ConnectionClosed, TimeoutError):
                 async with asyncio.timeout(DEAF_WITHIN_S):

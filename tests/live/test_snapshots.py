@@ -136,3 +136,14 @@ async def test_a_reading_that_fails_is_told_to_who_asked_and_not_kept():
     with pytest.raises(LookupError):
         await readings.read("a", fail)
     assert await readings.read("a", lambda: 1) == 1
+
+
+async def test_a_reading_may_serve_for_a_while_and_then_no_more():
+    readings = SharedReadings(kept_s=0.2)
+    assert await readings.read("a", lambda: 1) == 1
+    assert await readings.read("a", lambda: 2) == 1
+    assert await readings.read("b", lambda: 3) == 3
+    is_over = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.2, is_over.set)
+    await asyncio.wait_for(is_over.wait(), 5)
+    assert await readings.read("a", lambda: 4) == 4
