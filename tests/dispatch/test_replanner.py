@@ -67,7 +67,7 @@ def open_types(db):
 def test_the_longest_chain_goes_first_once_it_is_known(
     bus, dispatcher, worker, misjudged, tmp_path
 ):
-    sign = tmp_path / "order found"
+    sign = tmp_path / "found"
     execution = submit_planned(bus, gated(misjudged, sign), makespan_s=10.0, holds={})
     found = Execution.objects.filter(pk=execution.pk, plan__has_key="orders")
     wait_until(found.exists, "a better order comes")
