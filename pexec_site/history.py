@@ -14,8 +14,11 @@ from simple_history.admin import SimpleHistoryAdmin
 class HistoryAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
     """Earlier versions are for who sees the row, to bring back for who may change it.
 
-    The views they come from ask neither.
+    The views they come from ask neither, and their list has a style of its own, which our policy
+    refuses.
     """
+
+    object_history_list_template = "admin/executions/history_list.html"
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
         """Every version."""

@@ -14,6 +14,7 @@ PAGES = (
     "/admin/executions/execution/",
     "/admin/executions/resource/add/",
     "/admin/executions/team/1/change/",
+    "/admin/executions/team/1/history/",
     "/admin/executions/taskrun/",
     "/admin/auth/user/1/change/",
 )
