@@ -1,34 +1,38 @@
-"""Who starts next: queues of demands, watched limits, sharing, reservations.
+"""Who starts next: queues of demands, watched lines, sharing, reservations.
 
-A blocked demand watches one limit that keeps it from starting and is looked at again only when
-that limit has something to give. Owns the order of admission; knows nothing of attempts.
+A blocked demand watches one line that has no room for it and is looked at again only when there
+is some. Owns the order of admission; knows nothing of attempts.
 
 Reservations. When a demand's head is looked at in its turn and does not fit, a note is taken of
-how much of each of its limits was given out so far. When it is looked at again and every limit
-that it waits for has since changed hands `TURNOVERS` times over (16 times for half of a limit,
-64 for a quarter: a small need soon fits by itself), it reserves those limits: from then on, what
-it needs of them is kept from all that come after it, which those of higher priority do not. A
-limit that does not change hands is never reserved, so nothing stands idle for a task that waits
-for something else that may take days. Reservations are ordered (priority, then age) and only an
-earlier one holds up a later one, so they cannot wait for each other.
+how much of each of its limits was given out so far. Once every limit that it waits for has since
+changed hands `TURNOVERS` times over (16 times for half of a limit, 64 for a quarter: a small need
+soon fits by itself), it reserves those limits: from then on, what it needs of them is kept from
+all that come after it, which those of higher priority do not. A limit that does not change hands
+is never reserved, so nothing stands idle for a task that waits for something else that may take
+days. Reservations are ordered (priority, then age) and only an earlier one holds up a later one,
+so they cannot wait for each other.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
 from typing import Final
 
-from executions.scheduling.capacity import OPEN, Capacity, Limit, Need, release, take
+from executions.scheduling.capacity import Capacity, Limit, Line, Need, release, take
 from executions.scheduling.model import TaskState
-from executions.scheduling.runs import Demand, ExecutionRun, TaskRun
-from executions.scheduling.watchers import ALONE, ANY, Watchers, parked_at, watchers_of
+from executions.scheduling.runs import Demand, ExecutionRun, Lack, TaskRun
+from executions.scheduling.watchers import NEVER, Watchers
 
-TURNOVERS: Final = 4
-"""Of a limit that is needed whole; times the square of capacity over need."""
+NOT_DUE: Final = -1
+"""It is enough to look when there is room."""
 
-_Top = tuple[tuple[int, ...], Watchers]
-"""(place, watchers): the place of the first of the watchers; no two demands have the same."""
+_Top = tuple[tuple[int, ...], int, Watchers]
+"""(place, order, watchers): where the first of the watchers stands; no two demands are equal."""
+
+
+_KeptOut = list[tuple[Demand, Limit]]
+"""Demands looked at in a pass, and the limits that are kept for others."""
 
 
 class Admission:
@@ -37,16 +41,21 @@ class Admission:
     def __init__(self, capacity: Capacity) -> None:
         """Nothing is queued."""
         self._capacity = capacity
+        self.board = capacity.board
+        self.settled = 0
+        """The lines that had no room when waits were last settled."""
+        self._watched = 0
+        """Lines that somebody may watch, as a sum of bits."""
         self._fresh: dict[ExecutionRun, None] = {}
         """Executions with demands that are to be looked at, whatever is freed."""
         self._reservation_numbers = 0
         self._executions = 0
         self.reservations = 0
         """How many demands have a reservation now."""
-        self.dirty: dict[Limit, None] = {}
-        """Limits held, given back or resized since they were last settled."""
+        self.kept: dict[Limit, int | None] = {}
+        """Limits that are reserved, or were when waits were last settled: what was free then."""
         self.touched: dict[Demand, None] = {}
-        """Demands whose queue changed since they were last settled."""
+        """Demands whose queue changed since waits were last settled."""
 
     # ------------------------------------------------------------ executions
 
@@ -60,39 +69,50 @@ class Admission:
         self._fresh.pop(execution, None)
         for demand in execution.demands:
             self.unreserve(demand)
+        self._forget_watchers(execution)
         for limit in _limits_of(execution):
-            _forget_watchers(limit, execution)
             limit.shares.pop(execution, None)
+            if limit.is_local:
+                self.kept.pop(limit, None)
+                self._watched &= ~limit.bits
+                self.board.forget(limit)
 
     def reorder(self, execution: ExecutionRun) -> None:
         """The execution's order is another now: queue all again."""
         execution.fresh.heap.clear()
-        for limit in _limits_of(execution):
-            _forget_watchers(limit, execution)
+        self._forget_watchers(execution)
         for demand in execution.demands:
             demand.queue.clear()
             demand.watching = None
             self.unreserve(demand)
         for run in execution.by_order:
             if run.state is TaskState.QUEUED:
-                heapq.heappush(run.demand.queue, run.order)
+                heappush(run.demand.queue, run.order)
         for demand in execution.demands:
             if demand.queued:
                 self._look_at(demand)
+
+    @staticmethod
+    def _forget_watchers(execution: ExecutionRun) -> None:
+        for limit in _limits_of(execution):
+            limit.callers.pop(execution, None)
+            limit.dues.forget(execution)
+            for line in limit.lines.values():
+                line.watchers.pop(execution, None)
 
     # ------------------------------------------------------------ queues
 
     def enqueue(self, run: TaskRun) -> None:
         """The task run could start."""
         demand = run.demand
-        heapq.heappush(demand.queue, run.order)
+        heappush(demand.queue, run.order)
         demand.queued += 1
         self.touched[demand] = None
         if demand.queue[0] == run.order:
-            if demand.watching is None or self._is_kept_out(demand):
+            if demand.watching is None or (self.reservations and _kept_by_any(demand)):
                 self._look_at(demand)
             else:
-                heapq.heappush(demand.watching.heap, run.order)
+                heappush(demand.watching.heap, run.order)
 
     def dequeue(self, run: TaskRun) -> None:
         """The task run is not queued any more; its state says so already."""
@@ -105,42 +125,26 @@ class Admission:
             self.unreserve(demand)
         elif head.order > run.order:
             self.unreserve(demand)
-            if demand.watching is None or demand.watching is demand.execution.fresh:
-                self._look_at(demand)
-            else:
-                self._watch(demand, demand.watching.limit)
-
-    @staticmethod
-    def _is_kept_out(demand: Demand) -> bool:
-        """Whether reservations may keep it out, which a head of higher priority passes by."""
-        return any(limit.kept_for for limit in demand.limits)
+            self._look_at(demand)
 
     def _look_at(self, demand: Demand) -> None:
         """Look at the demand's head at the next opportunity."""
         execution = demand.execution
         demand.watching = execution.fresh
-        heapq.heappush(execution.fresh.heap, demand.queue[0])
+        heappush(execution.fresh.heap, demand.queue[0])
         self._fresh[execution] = None
 
     @staticmethod
-    def _watch(demand: Demand, limit: Limit) -> None:
-        """Let the demand's head be found again when the limit has something to give."""
-        watchers = demand.watching = watchers_of(limit, demand.execution)
-        heapq.heappush(watchers.heap, demand.queue[0])
-
-    def _watch_blocker(self, demand: Demand, blocker: Limit) -> None:
-        """Let the demand be found again when what keeps its head from starting may be gone.
-
-        One that needs more than a unit of its first limit is parked there. It is decided by
-        that limit alone until it has room: no other is looked at before it.
-        """
-        limit, amount, exclusive, _ = demand.needs[0]
-        if blocker is limit and (amount > 1 or exclusive) and demand.seen_given is not None:
-            due = demand.seen_given[0] + _turns(limit, amount, exclusive=exclusive)
-            if not limit.has_room(amount, exclusive) and limit.given < due:
-                parked_at(limit, demand.execution, ALONE if exclusive else amount).park(demand, due)
-                return
-        self._watch(demand, blocker)
+    def _await_call(demand: Demand, limit: Limit) -> None:
+        """Let the demand's head be found again whenever units of the limit are given back."""
+        execution = demand.execution
+        watchers = limit.callers.get(execution)
+        if watchers is None:
+            any_room = limit.line(1, exclusive=False).bit
+            watchers = limit.callers[execution] = Watchers(execution, any_room)
+        demand.watching = watchers
+        heappush(watchers.heap, demand.queue[0])
+        limit.call_at = 0
 
     # ------------------------------------------------------------ capacity
 
@@ -150,103 +154,114 @@ class Admission:
         That is empty for work outside the workers.
         """
         demand = run.demand
-        heapq.heappop(demand.queue)
+        heappop(demand.queue)
         demand.queued -= 1
         self.touched[demand] = None
-        if demand.seen_given is not None:
+        if demand.reservation:
             self.unreserve(demand)
-        run.worker = self._capacity.workers.choose() if demand.needs_worker else ""
-        self.take(run)
+        demand.seen = None
+        take(demand.needs, self.board)
+        run.worker = self._capacity.workers.seat() if demand.needs_worker else ""
         return run.worker
 
     def take(self, run: TaskRun) -> None:
         """The task run holds its slot from now on."""
         demand = run.demand
-        take(demand.needs)
-        self.dirty.update(demand.limits)
+        take(demand.needs, self.board)
         if demand.needs_worker:
             self._capacity.workers.occupy(run.worker)
 
     def release(self, run: TaskRun) -> None:
         """The task run's slot is free again."""
         demand = run.demand
-        release(demand.needs)
-        self.dirty.update(demand.limits)
+        release(demand.needs, self.board)
         if demand.needs_worker:
             self._capacity.workers.vacate(run.worker)
 
-    def reconsider(self, limit: Limit) -> None:
-        """The limit may have more to give, or less."""
-        self.dirty[limit] = None
-
     def resized(self, limit: Limit) -> None:
         """There is more of the limit, or less: how long its demands wait counts anew."""
-        self.reconsider(limit)
-        for by_room in limit.parked.values():
-            for watchers in by_room.values():
-                for demand in watchers.due(OPEN):
-                    self._watch(demand, limit)
+        self._call_due(limit, NEVER)
+        limit.call()
 
     # ------------------------------------------------------------ admission
 
-    def admissible(self) -> Iterator[TaskRun]:
-        """Each task run that may start now, best first. The caller starts it before the next."""
-        tops = self._listed_tops()
-        passed: list[tuple[Demand, Limit]] = []
+    def admit_all(self, start: Callable[[TaskRun], None]) -> None:
+        """Start each task run that may start now, best first."""
+        self._admit(self._listed_tops(), start)
+        while self.board.called:  # to admit makes no room, but a reservation has ended
+            self._admit(self._listed_tops(), start)
+
+    def _admit(self, tops: list[_Top], start: Callable[[TaskRun], None]) -> None:
+        """The same among those listed, and what comes after them."""
+        board = self.board
+        kept_out: _KeptOut = []
         while tops:
-            place, watchers = heapq.heappop(tops)
-            heap, order = watchers.heap, place[-1]
-            if not heap or heap[0] != order or not watchers.has_room():
+            place, order, watchers = heappop(tops)
+            heap = watchers.heap
+            if watchers.bit & board.short or not heap or heap[0] != order:
                 continue
-            demand = watchers.execution.by_order[order].demand
+            run = watchers.execution.by_order[order]
+            demand = run.demand
             # places only get worse while tasks are admitted: to look again at the best is enough
-            if self._executions > 1 and self._place(demand) != place:
+            if place and self._place(demand) != place:
                 self._list_first(tops, watchers)
                 continue
-            heapq.heappop(heap)
+            heappop(heap)
             demand.watching = None
-            if heap:
-                self._list_first(tops, watchers)
             blocker = self._blocker(demand)
             if blocker is None:
-                yield demand.execution.by_order[order]
-                if demand.head() is None:
-                    continue
-                blocker = self._blocker(demand)
-            if blocker is None:
-                self._look_at(demand)
-                self._list_first(tops, demand.execution.fresh)
-            else:
-                self._keep_turn(demand)
-                passed.append((demand, blocker))
-        self._fresh.clear()
-        for demand, blocker in passed:
-            self._watch_blocker(demand, blocker)
+                start(run)
+                if demand.queued and demand.head() is not None:
+                    blocker = self._blocker(demand)
+                    if blocker is None:
+                        self._look_at(demand)
+                        self._list_first(tops, demand.execution.fresh)
+            if blocker is not None:
+                self._pass_over(demand, blocker, kept_out)
+            if heap and not watchers.bit & board.short:
+                self._list_first(tops, watchers)
+        for demand, limit in kept_out:
+            self._await_call(demand, limit)
 
     def _listed_tops(self) -> list[_Top]:
-        """What is fresh, and the first of all watchers of what was freed."""
+        """What is fresh, and the first of all watchers of lines that have room."""
+        board = self.board
         tops: list[_Top] = []
-        for execution in self._fresh:
-            self._list_first(tops, execution.fresh)
-        for limit in self.dirty:
-            if limit.free > 0:
-                if limit.parked:
-                    self._list_parked(tops, limit)
-                for watchers in limit.watched.values():
-                    if watchers.heap:
-                        self._list_first(tops, watchers)
+        if self._fresh:
+            for execution in self._fresh:
+                self._list_first(tops, execution.fresh)
+            self._fresh = {}
+        if board.called:
+            for limit in board.called:
+                self._answer_call(tops, limit)
+            board.called = {}
+        open_lines = self._watched & ~board.short
+        while open_lines:
+            bit = open_lines & -open_lines
+            open_lines ^= bit
+            listed = len(tops)
+            for watchers in board.lines[bit].watchers.values():
+                self._list_first(tops, watchers)
+            if len(tops) == listed:
+                self._watched ^= bit
         return tops
 
-    def _list_parked(self, tops: list[_Top], limit: Limit) -> None:
-        """List parked demands that find room; those that are due watch the limit as others do."""
-        most = limit.given + limit.free - 1  # when the last unit is left, so much was given out
-        for by_room in limit.parked.values():
-            for watchers in by_room.values():
-                if watchers.is_due(most):
-                    for demand in watchers.due(most):
-                        self._watch(demand, limit)
-                if watchers.heap and watchers.has_room():
-                    self._list_first(tops, watchers)
+    def _answer_call(self, tops: list[_Top], limit: Limit) -> None:
+        """List those that wait for a call of the limit, and those that are due."""
+        if limit.free <= 0:
+            return
+        self._call_due(limit, limit.offered - 1)  # so much is given when one unit is left
+        listed = len(tops)
+        for watchers in limit.callers.values():
+            self._list_first(tops, watchers)
+        if len(tops) == listed:
+            limit.call_at = limit.dues.next()
+
+    def _call_due(self, limit: Limit, given: int) -> None:
+        """Let those that are due once so much was given out wait for a call."""
+        for demand in limit.dues.take(given):
+            if demand.watching is not None and demand.watching.bit & limit.bits:
+                self._await_call(demand, limit)
 
     def _list_first(self, tops: list[_Top], watchers: Watchers) -> None:
         """List the first of the watchers under the head it is kept under; drop what is stale."""
@@ -255,16 +270,16 @@ class Admission:
             order = heap[0]
             demand = by_order[order].demand
             if demand.watching is watchers and demand.queue[0] == order:
-                place = (order,) if self._executions == 1 else self._place(demand)
-                heapq.heappush(tops, (place, watchers))
+                place = () if self._executions == 1 else self._place(demand)
+                heappush(tops, (place, order, watchers))
                 return
-            heapq.heappop(heap)
+            heappop(heap)
 
     def _place(self, demand: Demand) -> tuple[int, ...]:
-        """Priority, then the smaller share, then the earlier execution, then its own order."""
-        order = demand.queue[0]
+        """Priority, then the smaller share, then the earlier execution; then its own order."""
         execution = demand.execution
-        return (-execution.by_order[order].priority, self._share(demand), execution.seq, order)
+        head = execution.by_order[demand.queue[0]]
+        return (-head.priority, self._share(demand), execution.seq)
 
     def _share(self, demand: Demand) -> int:
         """How much its execution holds of the scarcest site limit that it needs."""
@@ -279,30 +294,59 @@ class Admission:
                 share = max(share, own.held)
         return share
 
-    @staticmethod
-    def _blocker(demand: Demand) -> Limit | None:
-        """The first of its limits that has no room for the demand's head."""
-        for gate in demand.gates:
-            if gate.free <= 0:
-                return gate
-        for limit, amount, exclusive, _ in demand.needs:
-            if amount > limit.free or (exclusive and not limit.has_room(amount, exclusive)):
-                return limit
-            if limit.kept_for and limit.keeper(demand, amount, exclusive=exclusive) is not None:
-                return limit
-        return None
+    def _blocker(self, demand: Demand) -> Lack | Limit | None:
+        """What keeps the demand's head from starting: a lack of room, or a limit that is kept."""
+        lacking = demand.mask & self.board.short
+        if lacking:
+            return demand.by_short.get(lacking) or demand.lacking(lacking)
+        return _kept_limit(demand) if self.reservations else None
 
     # ------------------------------------------------------------ reservations
 
-    def _keep_turn(self, demand: Demand) -> None:
-        """Note that the demand was looked at in its turn in vain; reserve if too often."""
-        if demand.seen_given is None:
-            demand.seen_given = [limit.given for limit in demand.limits]
-        elif is_passed_over(demand):
-            for need in demand.needs:
-                limit, amount, exclusive, _ = need
-                if limit not in demand.reserved and not limit.has_room(amount, exclusive):
-                    self._reserve(demand, need)
+    def _pass_over(self, demand: Demand, blocker: Lack | Limit, kept_out: _KeptOut) -> None:
+        """The demand was looked at in its turn in vain: let it be found again.
+
+        That is when the first line without room has some. Before a wide one has, smaller needs
+        may take all that is given back: it is looked at again when the limit changed hands often
+        enough, too. One that a reservation keeps out is found when any of the limit is given back.
+        """
+        noted = demand.seen
+        if noted is None:
+            demand.seen = [limit.offered - limit.free for limit in demand.limits]
+        if isinstance(blocker, Limit):
+            kept_out.append((demand, blocker))
+            return
+        line, due = blocker.lines[0], NOT_DUE
+        if noted is None:
+            if line.is_wide:
+                due = line.limit.offered - line.limit.free + line.turns
+        elif line.limit not in demand.gates:
+            line, due = self._turn_of(demand, blocker, noted)
+        if due != NOT_DUE:
+            line.limit.add_due(demand, due)
+        execution = demand.execution
+        watchers = line.watchers.get(execution)
+        if watchers is None:
+            watchers = line.watchers[execution] = Watchers(execution, line.bit)
+        demand.watching = watchers
+        heappush(watchers.heap, demand.queue[0])
+        self._watched |= line.bit
+
+    def _turn_of(self, demand: Demand, lack: Lack, noted: list[int]) -> tuple[Line, int]:
+        """The line without room that others were not yet given often enough, and when it is due.
+
+        Where all were, they are reserved, unless one could never have room as it is.
+        """
+        for line, seen in zip(demand.need_lines, noted, strict=True):
+            if line in lack.lines and not is_passed_over(line, seen):
+                return line, seen + line.turns if line.is_wide else NOT_DUE
+        for line in lack.lines:
+            if not line.could_ever_have_room():
+                return line, NEVER
+        for line, need in zip(demand.need_lines, demand.needs, strict=True):
+            if line in lack.lines and line.limit not in demand.reserved:
+                self._reserve(demand, need)
+        return lack.lines[0], NOT_DUE
 
     def _reserve(self, demand: Demand, need: Need) -> None:
         if not demand.reservation:
@@ -311,22 +355,23 @@ class Admission:
             demand.reservation = self._reservation_numbers
         limit = need[0]
         demand.reserved[limit] = need
-        limit.keep_for(demand, need)
-        self.dirty[limit] = None
+        limit.kept_for[demand] = need
+        self.kept[limit] = None
         self.touched[demand] = None
 
     def unreserve(self, demand: Demand) -> None:
         """Give up what is reserved for the demand; its turns count anew."""
-        if demand.seen_given is None:
+        if demand.seen is None:
             return
-        demand.seen_given = None
-        if demand.watching is not None and demand.watching.room != ANY:
-            self._watch(demand, demand.watching.limit)
+        demand.seen = None
+        if demand.watching is not None:
+            self._look_at(demand)
         if not demand.reservation:
             return
         for limit in demand.reserved:
-            limit.keep_no_more(demand)
-            self.reconsider(limit)
+            del limit.kept_for[demand]
+            limit.call()
+            self.kept[limit] = None
         demand.reserved = {}
         demand.reservation = 0
         self.reservations -= 1
@@ -342,36 +387,27 @@ class Admission:
 
 def can_ever_start(demand: Demand) -> bool:
     """Whether its gates are open and its needs are within the limits as they are."""
-    return not any(gate.free <= 0 for gate in demand.gates) and all(
-        limit.could_ever_fit(amount, exclusive=exclusive)
-        for limit, amount, exclusive, _ in demand.needs
-    )
+    return all(line.could_ever_have_room() for line in demand.lines)
 
 
-def _limits_of(execution: ExecutionRun) -> Iterator[Limit]:
-    for demand in execution.demands:
-        yield from demand.gates
-        yield from demand.limits
+def is_passed_over(line: Line, seen: int) -> bool:
+    """Whether the limit changed hands often enough since so many of its units were given out."""
+    return line.limit.offered - line.limit.free >= seen + line.turns
 
 
-def _forget_watchers(limit: Limit, execution: ExecutionRun) -> None:
-    limit.watched.pop(execution, None)
-    limit.parked.pop(execution, None)
+def _kept_by_any(demand: Demand) -> bool:
+    """Whether reservations may keep it out, which a head of higher priority passes by."""
+    return any(limit.kept_for for limit in demand.limits)
 
 
-def is_passed_over(demand: Demand) -> bool:
-    """Whether all that the demand waits for changed hands often enough since its turn came."""
-    seen = demand.seen_given
-    is_blocked = False
-    for i, (limit, amount, exclusive, _) in enumerate(demand.needs):
-        if not limit.has_room(amount, exclusive):
-            if seen is None or limit.given - seen[i] < _turns(limit, amount, exclusive=exclusive):
-                return False
-            is_blocked = True
-    return is_blocked and can_ever_start(demand)
+def _kept_limit(demand: Demand) -> Limit | None:
+    """The first of its limits that is kept for somebody who comes before it."""
+    for limit, amount, exclusive, _ in demand.needs:
+        if limit.kept_for and limit.keeper(demand, amount, exclusive=exclusive) is not None:
+            return limit
+    return None
 
 
-def _turns(limit: Limit, amount: int, *, exclusive: bool) -> int:
-    """How much of the limit has to be given out to others before it is kept for such a need."""
-    units = max(1, limit.max if exclusive else amount)
-    return -(-TURNOVERS * limit.max * limit.max * limit.max // (units * units))
+def _limits_of(execution: ExecutionRun) -> Iterable[Limit]:
+    """What its tasks need, gates included, each once."""
+    return {line.limit: None for demand in execution.demands for line in demand.lines}

@@ -2,21 +2,31 @@
 
 Owns who holds how much. Knows nothing of order, states or time; what is held is always what
 live attempts hold and can be counted again from them.
+
+What demands need alike of one limit is a line, and a line is one bit. Which lines have no room
+is one number, so that what a demand lacks, and what has changed, is found in one step each,
+however many limits there are.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from executions.scheduling.model import WORKERS, LimitKey
+from executions.scheduling.watchers import NEVER, Dues
 
 if TYPE_CHECKING:
     from executions.scheduling.runs import Demand, ExecutionRun
     from executions.scheduling.watchers import Watchers
 
+TURNOVERS: Final = 4
+"""Of a limit that is needed whole; times the square of capacity over need."""
 OPEN: Final = 1 << 60
 """The size of what limits nothing: an open gate."""
+RESERVED: Final = 1
+"""The bit that is no line's: what is needed is kept for somebody else."""
 
 
 class Share:
@@ -35,95 +45,173 @@ plain tuple, since needs are unpacked at every look, which takes a named one twi
 
 
 class Line:
-    """The demands that wait and need the same of one limit."""
+    """The demands that need the same of one limit."""
 
-    __slots__ = ("amount", "exclusive", "is_short", "key", "waiting")
+    __slots__ = ("amount", "bit", "exclusive", "is_wide", "limit", "turns", "waiting", "watchers")
 
-    def __init__(self, limit: Limit, amount: int, *, exclusive: bool) -> None:
+    def __init__(self, limit: Limit, amount: int, bit: int, *, exclusive: bool) -> None:
         """Nobody waits."""
-        self.key = limit.key
+        self.limit = limit
         self.amount = amount
         self.exclusive = exclusive
-        self.is_short = not limit.has_room(amount, exclusive)
-        """Whether the limit has no room for that, as was seen last."""
+        self.bit = bit
+        self.is_wide = exclusive or amount > 1
+        """Whether smaller needs of the same limit could keep it from ever having room."""
+        self.turns = 0
+        """How much has to be given to others before the limit is kept for such a need."""
         self.waiting: dict[Demand, None] = {}
+        """Demands that wait, for this or for something else that they need."""
+        self.watchers: dict[ExecutionRun, Watchers] = {}
+        """Those that are found again once it has room."""
+
+    def reckon_turns(self) -> None:
+        """The limit has another size."""
+        most = self.limit.max
+        units = max(1, most if self.exclusive else self.amount)
+        self.turns = -(-TURNOVERS * most * most * most // (units * units))
+
+    def could_ever_have_room(self) -> bool:
+        """Whether it would have room if nobody held anything."""
+        return self.limit.max > 0 if self.exclusive else self.amount <= self.limit.max
+
+
+class Board:
+    """All lines, and which of them have no room now."""
+
+    __slots__ = ("_spare", "called", "lines", "short")
+
+    def __init__(self) -> None:
+        """No lines."""
+        self.short = 0
+        """The lines without room, as a sum of bits."""
+        self.lines: dict[int, Line] = {}
+        self.called: dict[Limit, None] = {}
+        """Limits that somebody is to look at, whether there is room for all of a need or not."""
+        self._spare: list[int] = []
+
+    def line(self, limit: Limit, amount: int, *, exclusive: bool) -> Line:
+        """A new line."""
+        bit = self._spare.pop() if self._spare else RESERVED << (len(self.lines) + 1)
+        line = self.lines[bit] = Line(limit, amount, bit, exclusive=exclusive)
+        return line
+
+    def forget(self, limit: Limit) -> None:
+        """The limit is gone; its bits become others'."""
+        self.short &= ~limit.bits
+        self.called.pop(limit, None)
+        for line in limit.lines.values():
+            del self.lines[line.bit]
+            self._spare.append(line.bit)
 
 
 class Limit:
     """One thing that tasks hold units of. `max` 0 is closed.
 
-    `free` is what may be shared out now: nothing while one attempt holds it alone. `kept_for`
-    are the demands it is reserved for; `given` are the units ever given out. `max`, `free` and
-    `is_alone` change here only.
+    `free` is what may be shared out now: nothing while one attempt holds it alone. `offered` are
+    the units there ever were to take: less those free, the units ever given out. `kept_for` are
+    the demands it is reserved for. `max`, `free`, `offered` and `is_alone` change in this module
+    only.
     """
 
     __slots__ = (
+        "_alone_bit",
+        "_amounts",
+        "_wider",
+        "bits",
+        "board",
+        "call_at",
+        "callers",
+        "dues",
         "free",
-        "given",
         "is_alone",
-        "is_kept",
         "is_local",
         "kept_for",
         "key",
         "lines",
         "max",
-        "parked",
-        "seen",
+        "offered",
         "shares",
-        "watched",
+        "tight",
     )
 
-    def __init__(self, key: str, max_: int = 0, *, is_local: bool = False) -> None:
+    def __init__(self, key: str, max_: int, board: Board, *, is_local: bool = False) -> None:
         """Nobody holds it yet."""
         self.key = key
         self.max = max_
+        self.board = board
         self.is_local = is_local
         self.is_alone = False
-        self.free = max_
+        self.free = self.offered = max_
         self.shares: dict[ExecutionRun, Share] = {}
-        self.given = 0
         self.kept_for: dict[Demand, Need] = {}
         self.lines: dict[tuple[int, bool], Line] = {}
-        self.watched: dict[ExecutionRun, Watchers] = {}
-        self.parked: dict[ExecutionRun, dict[int, Watchers]] = {}
-        self.is_kept = False
-        """Whether it is reserved, or was when the lines were last looked at."""
-        self.seen: int | None = None
-        """What was free when the lines were last looked at; None: look again, whatever is free."""
-
-    def resize(self, max_: int) -> None:
-        """There is more of it now, or less. Who holds it keeps it."""
-        if not self.is_alone:
-            self.free += max_ - self.max
-        self.max = max_
-        self.seen = None
+        self.bits = 0
+        """Its lines, as a sum of bits."""
+        self.tight = 0
+        """With less free than that, some line may have no room."""
+        self._alone_bit = 0
+        self._amounts: list[int] = []
+        self._wider = [0]
+        """The lines that need more than `_amounts[i - 1]`."""
+        self.callers: dict[ExecutionRun, Watchers] = {}
+        """Those that are found again whenever units are given back."""
+        self.dues = Dues()
+        self.call_at = NEVER
+        """Once more units than that were offered, somebody is to look."""
 
     @property
     def used(self) -> int:
         """Units held; by one that holds it alone, one."""
         return 1 if self.is_alone else self.max - self.free
 
+    def resize(self, max_: int) -> None:
+        """There is more of it now, or less. Who holds it keeps it."""
+        if not self.is_alone:
+            self.free += max_ - self.max
+            self.offered += max_ - self.max
+        self.max = max_
+        for line in self.lines.values():
+            line.reckon_turns()
+        self.note()
+
     def need(self, amount: int, by: ExecutionRun, *, exclusive: bool) -> Need:
         """What an attempt of the execution takes of it."""
         return (self, amount, exclusive, self.shares.setdefault(by, Share()))
 
     def line(self, amount: int, *, exclusive: bool) -> Line:
-        """Where those who need that of it wait."""
+        """The line of those who need that of it."""
         found = self.lines.get((amount, exclusive))
-        if found is None:
-            found = self.lines[amount, exclusive] = Line(self, amount, exclusive=exclusive)
-            self.seen = None
+        if found is not None:
+            return found
+        found = self.lines[amount, exclusive] = self.board.line(self, amount, exclusive=exclusive)
+        self.bits |= found.bit
+        if exclusive:
+            self._alone_bit |= found.bit
+        self._amounts = sorted({amount for amount, alone in self.lines if not alone})
+        self._wider = [
+            sum(
+                line.bit
+                for line in self.lines.values()
+                if not line.exclusive and line.amount > least
+            )
+            for least in (-OPEN, *self._amounts)
+        ]
+        self.tight = NEVER if self._alone_bit else self._amounts[-1]
+        found.reckon_turns()
+        self.note()
         return found
 
-    def has_room(self, amount: int, exclusive: bool) -> bool:  # noqa: FBT001 called for each look
-        """Whether that fits beside what is held; exclusive means that nobody else holds it."""
-        if exclusive:
-            return self.free == self.max > 0
-        return amount <= self.free
+    def shortage(self) -> int:
+        """Which of its lines have no room; alone means that nobody else holds any of it."""
+        short = self._wider[bisect_right(self._amounts, self.free)]
+        if self._alone_bit and not self.free == self.max > 0:
+            short |= self._alone_bit
+        return short
 
-    def could_ever_fit(self, amount: int, *, exclusive: bool) -> bool:
-        """Whether it would fit if nobody held anything."""
-        return self.max > 0 if exclusive else amount <= self.max
+    def note(self) -> None:
+        """Note on the board which of its lines have no room."""
+        board = self.board
+        board.short = board.short & ~self.bits | self.shortage()
 
     def keeper(self, demand: Demand, amount: int, *, exclusive: bool) -> Demand | None:
         """The demand whose reservation leaves no room for this one, if there is one.
@@ -146,61 +234,47 @@ class Limit:
         for line in self.lines.values():
             yield from line.waiting
 
-    def look_again(self) -> dict[Demand, None]:
-        """Those for whom it has room now and had none when this was last asked, or otherwise.
+    def add_due(self, demand: Demand, at: int) -> None:
+        """Look at the demand, which watches one of its lines, once so much was given out."""
+        self.dues.add(demand, at)
+        self.call_at = min(self.call_at, at)
 
-        While it is reserved for somebody, and when it ceases to be, all that wait.
-        """
-        self.seen = self.free
-        concerned: dict[Demand, None] = {}
-        for line in self.lines.values():
-            is_short = line.amount > self.free or (
-                line.exclusive and not self.has_room(line.amount, exclusive=True)
-            )
-            if is_short is not line.is_short:
-                line.is_short = is_short
-                concerned.update(line.waiting)
-        if self.is_kept:
-            self.is_kept = bool(self.kept_for)
-            concerned.update(dict.fromkeys(self.waiting()))
-        return concerned
-
-    def keep_for(self, demand: Demand, need: Need) -> None:
-        """Reserve it."""
-        self.kept_for[demand] = need
-        self.is_kept = True
-
-    def keep_no_more(self, demand: Demand) -> None:
-        """Drop the reservation."""
-        del self.kept_for[demand]
+    def call(self) -> None:
+        """Let those look who are to be asked whenever there is more of it."""
+        self.board.called[self] = None
 
     def usage(self) -> tuple[int, int]:
         """Units used and units in all; alone means all of them."""
         return (max(1, self.max) if self.is_alone else self.max - self.free, self.max)
 
 
-def take(needs: Iterable[Need]) -> None:
+def take(needs: Iterable[Need], board: Board) -> None:
     """Hold units of every limit needed for one attempt."""
     for limit, amount, exclusive, share in needs:
         share.held += 1
         if exclusive:
             limit.is_alone = True
-            limit.free = 0
-            limit.given += limit.max
+            free = limit.free = 0
         else:
-            limit.free -= amount
-            limit.given += amount
+            free = limit.free = limit.free - amount
+        if free < limit.tight:
+            board.short |= limit.shortage()
 
 
-def release(needs: Iterable[Need]) -> None:
+def release(needs: Iterable[Need], board: Board) -> None:
     """Give back what one attempt held."""
     for limit, amount, exclusive, share in needs:
         share.held -= 1
+        free = limit.free
         if exclusive:
             limit.is_alone = False
-            limit.free = limit.max
-        else:
-            limit.free += amount
+            amount = limit.max  # noqa: PLW2901 all of it
+        limit.free = free + amount
+        limit.offered += amount
+        if free < limit.tight:
+            board.short = board.short & ~limit.bits | limit.shortage()
+        if limit.offered > limit.call_at:
+            board.called[limit] = None
 
 
 class WorkerPool:
@@ -212,9 +286,9 @@ class WorkerPool:
 
     __slots__ = ("_slots", "_used", "limit")
 
-    def __init__(self) -> None:
+    def __init__(self, board: Board) -> None:
         """No worker is known yet."""
-        self.limit = Limit(WORKERS)
+        self.limit = Limit(WORKERS, 0, board)
         self._slots: dict[str, int] = {}
         self._used: dict[str, int] = {}
 
@@ -223,12 +297,15 @@ class WorkerPool:
         self._slots = dict(slots)
         self.limit.resize(self.limit.used + self.counted_free())
 
-    def choose(self) -> str:
-        """The worker with most free slots; by name among equals. Asked only where one is free."""
+    def seat(self) -> str:
+        """Occupy the worker with most free slots, by name among equals; one is free. Its name."""
         used = self._used
         if len(self._slots) == 1:
-            return next(iter(self._slots))
-        return min((used.get(name, 0) - n, name) for name, n in self._slots.items())[1]
+            (name,) = self._slots
+        else:
+            name = min((used.get(name, 0) - n, name) for name, n in self._slots.items())[1]
+        used[name] = used.get(name, 0) + 1
+        return name
 
     def occupy(self, name: str) -> None:
         """An attempt goes to the worker; `take` has counted it."""
@@ -260,12 +337,16 @@ class Capacity:
 
     def __init__(self) -> None:
         """All closed."""
-        self.workers = WorkerPool()
+        self.board = Board()
+        self.workers = WorkerPool(self.board)
         self.limits: dict[str, Limit] = {WORKERS: self.workers.limit}
 
     def site(self, key: LimitKey) -> Limit:
         """The site's limit of that key; one it has not is closed until it is told of."""
-        return self.limits.setdefault(key, Limit(key))
+        found = self.limits.get(key)
+        if found is None:
+            found = self.limits[key] = Limit(key, 0, self.board)
+        return found
 
     def usage(self) -> dict[LimitKey, tuple[int, int]]:
         """(used, max) of every limit of the site."""

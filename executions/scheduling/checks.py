@@ -65,14 +65,15 @@ def _check_demands(execution: ExecutionRun) -> None:
         ]
         if len(queued) != demand.queued:
             raise InvariantBroken(f"{execution.id}: demand {demand.number} counts its queue wrong")
-        keys, reserved_for = reasons(demand)
-        if queued and not keys:
+        lack, reserved_for = reasons(demand, demand.execution.board.short)
+        if queued and not lack.keys:
             raise InvariantBroken(
                 f"{execution.id} {queued[0].id}: queued, and nothing keeps it from starting"
             )
-        if (keys, reserved_for) != (demand.keys, demand.reserved_for):
+        if (lack, reserved_for) != (demand.lack, demand.reserved_for):
             raise InvariantBroken(
-                f"{execution.id}: demand {demand.number} waits for {keys}, told {demand.keys}"
+                f"{execution.id}: demand {demand.number} waits for {lack.keys}, "
+                f"told {demand.lack.keys}"
             )
         if queued and demand.head() is not min(queued, key=lambda run: run.order):
             raise InvariantBroken(f"{execution.id}: demand {demand.number} is out of order")
@@ -101,7 +102,8 @@ def _check_limit(limit: Limit, held: list[tuple[ExecutionRun, Need]]) -> None:
     if (limit.used, limit.is_alone, limit.free) != (used, alone, free):
         raise InvariantBroken(f"{limit.key}: {limit.used} used, counted {used} and {free} free")
     for line in limit.lines.values():
-        if line.is_short == limit.has_room(line.amount, line.exclusive):
+        fits = not held and limit.max > 0 if line.exclusive else line.amount <= free
+        if fits == bool(line.bit & limit.board.short):
             raise InvariantBroken(f"{limit.key}: whether {line.amount} fit was not seen")
     if alone and len(held) > 1:
         raise InvariantBroken(f"{limit.key}: held alone and by {len(held)} at once")

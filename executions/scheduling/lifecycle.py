@@ -112,8 +112,10 @@ BLOCKED: Final = TaskState.BLOCKED
 
 def completed(started_at: float, finished_at: float) -> Wish:
     """An attempt ended well then."""
-    times = (started_at, finished_at)
-    return make(Wish, (DONE, ENDED_WELL, *times, None, "", "", None, None, None, False))
+    return make(
+        Wish,
+        (DONE, ENDED_WELL, started_at, finished_at, None, "", "", None, None, None, False),
+    )
 
 
 class Lifecycle:
@@ -152,17 +154,19 @@ class Lifecycle:
 
     def apply(self) -> None:
         """Let all wishes come true, and what follows from them."""
-        wished, left = self._wished, WISHES_A_TASK * (self.open_tasks + 1)
-        while wished:
+        wished = self._wished
+        for _ in range(WISHES_A_TASK * (self.open_tasks + 1)):
+            if not wished:
+                return
             run = wished.popleft()
             wish, run.wish = run.wish, None
             assert wish is not None
             self._apply_one(run, wish)
-            left -= 1
-            if left < 0:
-                raise InvariantBroken(
-                    f"no end of changes at {run.id}", self.story(run.execution.id, run.id)
-                )
+        if wished:
+            run = wished[0]
+            raise InvariantBroken(
+                f"no end of changes at {run.id}", self.story(run.execution.id, run.id)
+            )
 
     def dispatch(self, run: TaskRun) -> None:
         """The task run gets its slot and its next attempt."""
@@ -171,12 +175,13 @@ class Lifecycle:
     def _apply_one(self, run: TaskRun, wish: Wish) -> None:
         start = run.state
         finish, ended, began_at, ended_at, reason, error, cause, not_before, _, _, _ = wish
-        change = TRANSITIONS.get((start, finish))
-        if change is None:
+        try:
+            change = TRANSITIONS[start, finish]
+        except KeyError:
             raise InvariantBroken(
                 f"{run.execution.id} {run.id} cannot go from {start} to {finish}",
                 self.story(run.execution.id, run.id),
-            )
+            ) from None
         execution, id_, now, number = run.execution.id, run.id, self.now, run.attempts
         self._story.extend((now, execution, id_, start, finish, self.why))
         run.state = finish
@@ -340,7 +345,6 @@ class Lifecycle:
             execution.critical_left -= 1
             if not execution.critical_left:
                 execution.critical_phase.resize(OPEN)
-                self.admission.reconsider(execution.critical_phase)
         if not execution.tasks_left:
             self.finish(execution)
 

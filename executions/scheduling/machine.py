@@ -111,11 +111,9 @@ class Machine:
         if life.timers and life.timers[0][0] <= life.now:
             self._ring()
         life.why = "admitted"
-        for run in self._admission.admissible():
-            life.dispatch(run)
+        self._admission.admit_all(life.dispatch)
         if self._planned and self._drop_idle_plans():
-            for run in self._admission.admissible():
-                life.dispatch(run)
+            self._admission.admit_all(life.dispatch)
         waits = waiting.settle(self._admission, life.now)
         if self._taken_up:
             self._book_debts()
@@ -252,9 +250,10 @@ class Machine:
 
     def _book_debts(self) -> None:
         for run, seconds in self._taken_up:
-            if run.state is TaskState.QUEUED and run.demand.keys:
-                waiting.owe(run, run.demand.keys, seconds)
-                waiting.owe_in_all(run.execution, run.demand.keys, seconds)
+            keys = run.demand.lack.keys
+            if run.state is TaskState.QUEUED and keys:
+                waiting.owe(run, keys, seconds)
+                waiting.owe_in_all(run.execution, keys, seconds)
             else:
                 waiting.owe_in_all(run.execution, (Hold.RECOVERY,), seconds)
         self._taken_up = []
@@ -392,7 +391,6 @@ class Machine:
             return
         self._life.step(execution, ExecutionState.PAUSED)
         execution.paused.resize(0)
-        self._admission.reconsider(execution.paused)
         for demand in execution.demands:
             self._admission.unreserve(demand)
 
@@ -402,7 +400,6 @@ class Machine:
             return
         self._life.step(execution, ExecutionState.RUNNING)
         execution.paused.resize(OPEN)
-        self._admission.reconsider(execution.paused)
 
     # ------------------------------------------------------------ the site
 
@@ -455,7 +452,6 @@ class Machine:
         if hold in hold.execution.plan_holds:
             hold.execution.plan_holds.remove(hold)
             hold.gate.resize(OPEN)
-            self._admission.reconsider(hold.gate)
 
     def _drop_plan(self, execution: ExecutionRun) -> None:
         """The run goes otherwise than planned: hold nothing back any more."""

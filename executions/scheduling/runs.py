@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from executions.scheduling import graph
-from executions.scheduling.capacity import OPEN, Capacity, Limit, Need
+from executions.scheduling.capacity import OPEN, RESERVED, Board, Capacity, Limit, Line, Need
 from executions.scheduling.model import (
     OPEN_TASK_STATES,
     ExecutionProgress,
@@ -29,12 +29,13 @@ from executions.scheduling.model import (
 )
 from executions.scheduling.needs import capacities
 from executions.scheduling.urgency import urgencies
-from executions.scheduling.watchers import ANY, Watchers
+from executions.scheduling.watchers import Watchers
 
 if TYPE_CHECKING:
     from executions.scheduling.lifecycle import Wish
 
 NOTHING: Mapping[str, float] = {}
+NEVER_ENTERED: list[float] = []
 QUEUED: Final = TaskState.QUEUED
 """Asked for at every turn: as a member of its enumeration it is found far slower."""
 
@@ -98,7 +99,7 @@ class TaskRun:
         """The task whose failure made it stop."""
         self.waits: Mapping[str, float] = NOTHING
         """Replaced, never changed: transitions hand it out."""
-        self.entered: Mapping[str, float] = NOTHING
+        self.entered: list[float] = NEVER_ENTERED
         """The demand's totals when it was queued."""
 
     @property
@@ -125,33 +126,81 @@ class TaskRun:
         )
 
 
+class Alone:
+    """Since when tasks of an execution wait for one thing and for nothing else."""
+
+    __slots__ = ("demands", "seconds", "since")
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        """None does; some did for so long."""
+        self.seconds = seconds
+        self.demands = 0
+        """How many demands do so now."""
+        self.since = 0.0
+
+
+class Lack:
+    """All that a demand waits for at one time: what it lacks; and how long it did."""
+
+    __slots__ = ("alone", "keys", "lines", "part", "places", "seconds", "task_s")
+
+    def __init__(
+        self,
+        lines: list[Line],
+        keys: tuple[str, ...] = (),
+        places: tuple[int, ...] = (),
+        alone: Alone | None = None,
+    ) -> None:
+        """Not waited for yet."""
+        self.lines = lines
+        self.keys = keys
+        """LimitKeys or Holds."""
+        self.places = places
+        """Where they stand among all reasons of the demand."""
+        self.part = 1.0 / max(1, len(keys))
+        """Of a second waited for all of them, that of each."""
+        self.alone = alone
+        """Where the execution counts that; None: it is not one thing alone."""
+        self.seconds = 0.0
+        """Of the demand, that are not in its totals yet."""
+        self.task_s = 0.0
+        """Task-seconds."""
+
+
 class Demand:
     """The task runs of one execution that ask for the same things, queued in order.
 
-    `watching` is where the admission finds it again: at the one limit that keeps its head from
+    `watching` is where the admission finds it again: at one line that keeps its head from
     starting. None while it is looked at or has nothing queued.
     """
 
     __slots__ = (
+        "by_short",
         "execution",
         "gates",
-        "keys",
         "keys_since",
+        "lack",
+        "lack_since",
+        "lacks",
         "limits",
         "lines",
+        "mask",
+        "need_lines",
         "needs",
         "needs_worker",
         "number",
+        "places",
         "queue",
         "queued",
         "queued_told",
+        "reasons",
         "reservation",
         "reserved",
         "reserved_for",
-        "seen_given",
+        "seen",
         "snapshot",
         "totals",
-        "totals_at",
+        "unbooked",
         "watching",
     )
 
@@ -163,28 +212,65 @@ class Demand:
         self.number = number
         self.gates = gates
         self.needs = needs
-        self.limits: dict[Limit, None] = dict.fromkeys(limit for limit, *_ in needs)
-        self.lines = [
+        self.limits = tuple(limit for limit, *_ in needs)
+        self.need_lines = [
             limit.line(amount, exclusive=exclusive) for limit, amount, exclusive, _ in needs
         ]
+        self.lines = [*(gate.line(1, exclusive=False) for gate in gates), *self.need_lines]
+        self.mask = sum(line.bit for line in self.lines)
+        """All its lines: those of `short` are what it lacks."""
         self.needs_worker = False
         self.queue: list[int] = []
         self.queued = 0
         self.watching: Watchers | None = None
-        self.seen_given: list[int] | None = None
+        self.seen: list[int] | None = None
         """Units of each need's limit ever given out when its turn came first."""
         self.reservation = 0
         """Number of its reservation, the older the lower; 0: it has none."""
         self.reserved: dict[Limit, Need] = {}
-        self.keys: tuple[str, ...] = ()
+        self.reasons = (*(line.limit.key for line in self.lines), Hold.RESERVED, Hold.RECOVERY)
+        """All that its tasks could wait for, by LimitKey or Hold."""
+        self.places = [len(self.reasons) - 1]
+        """Of the reasons that there ever were: owed for a recovery, or lacked."""
+        self.lack = Lack([])
+        """What it waits for, as was told last."""
+        self.lacks = [self.lack]
+        """All that it ever waited for."""
+        self.by_short = {0: self.lack}
+        """The same by the lines without room: see `lacking`."""
         self.keys_since = 0.0
         self.reserved_for = ""
-        self.totals: defaultdict[str, float] = defaultdict(float)
-        """Seconds waited since the demand is there, by LimitKey or Hold."""
-        self.snapshot: Mapping[str, float] | None = None
+        self.totals = [0.0] * len(self.reasons)
+        """Seconds waited since the demand is there, by reason."""
+        self.snapshot: list[float] | None = None
         """The totals as they are, for those that enter now; None: not taken yet."""
-        self.totals_at = 0.0
+        self.lack_since = 0.0
+        """Since when it lacked that, or since the totals were last brought up to date."""
+        self.unbooked: dict[Lack, None] = {}
+        """What it lacked for some seconds that are not in the totals yet."""
         self.queued_told = 0
+
+    def lacking(self, short: int) -> Lack:
+        """What it lacks when those of its lines have no room, or what it needs is reserved.
+
+        A closed gate comes before all limits: while it is, room would not help.
+        """
+        found = self.by_short.get(short)
+        if found is None:
+            lines = [line for line in self.lines if line.bit & short]
+            if lines and lines[0].limit in self.gates and short != lines[0].bit:
+                found = self.lacking(lines[0].bit)
+            else:
+                keys = tuple(line.limit.key for line in lines)
+                if short & RESERVED:
+                    keys = (*keys, Hold.RESERVED)
+                places = tuple(self.reasons.index(key) for key in keys)
+                alone = self.execution.alone(keys[0]) if len(keys) == 1 else None
+                found = Lack(lines, keys, places, alone)
+                self.lacks.append(found)
+                self.places = sorted({*self.places, *places})
+            self.by_short[short] = found
+        return found
 
     def head(self) -> TaskRun | None:
         """The queued task run that is to start first."""
@@ -212,14 +298,17 @@ class PlanHold:
         """Closed."""
         self.execution = execution
         self.until_s = until_s
-        self.gate = Limit(Hold.PLAN, 0, is_local=True)
+        self.gate = Limit(Hold.PLAN, 0, execution.board, is_local=True)
 
 
 class ExecutionRun:
     """One open execution."""
 
-    def __init__(self, id_: str, seq: int, group: Group, progress: ExecutionProgress) -> None:
+    def __init__(
+        self, id_: str, seq: int, group: Group, progress: ExecutionProgress, board: Board
+    ) -> None:
         """Without tasks yet; `open_execution` gives it those."""
+        self.board = board
         self.id = id_
         self.seq = seq
         self.group = group
@@ -236,20 +325,23 @@ class ExecutionRun:
         """How many task runs have not ended."""
         self.critical_left = 0
         self.critical_failure = ""
-        self.paused = Limit(Hold.PAUSED, OPEN, is_local=True)
-        self.critical_phase = Limit(Hold.CRITICAL_PHASE, OPEN, is_local=True)
+        self.paused = Limit(Hold.PAUSED, OPEN, board, is_local=True)
+        self.critical_phase = Limit(Hold.CRITICAL_PHASE, OPEN, board, is_local=True)
         self.plan_holds: list[PlanHold] = []
         """Those that are not over."""
-        self.fresh = Watchers(Limit("fresh", OPEN, is_local=True), self, ANY)
+        self.fresh = Watchers(self, 0)
         """Demands to be looked at, whatever is freed."""
         self.own_limits: dict[str, Limit] = {}
-        self.alone_s: dict[str, float] = dict(progress.alone)
-        self.waited_s: defaultdict[tuple[str, ...], float] = defaultdict(float)
-        """Task-seconds by all that was waited for at once."""
-        for key, seconds in progress.waited.items():
-            self.waited_s[key,] = seconds
-        self.alone_now: dict[str, tuple[int, float]] = {}
-        """By key: how many demands wait for it alone, and since when any does."""
+        self.waited_s: defaultdict[str, float] = defaultdict(float, progress.waited)
+        """Task-seconds that no demand counts: what is remembered, backoffs, recoveries."""
+        self.alones = {key: Alone(seconds) for key, seconds in progress.alone.items()}
+
+    def alone(self, key: str) -> Alone:
+        """Since when tasks wait for that alone."""
+        found = self.alones.get(key)
+        if found is None:
+            found = self.alones[key] = Alone()
+        return found
 
     def counts(self) -> Counter[TaskState]:
         """How many task runs stand where."""
@@ -258,7 +350,10 @@ class ExecutionRun:
     def own_limit(self, what: str, max_: int) -> Limit:
         """A limit that holds within this execution only."""
         key = local_key(self.id, what)
-        return self.own_limits.setdefault(key, Limit(key, max_, is_local=True))
+        found = self.own_limits.get(key)
+        if found is None:
+            found = self.own_limits[key] = Limit(key, max_, self.board, is_local=True)
+        return found
 
     def put_in_order(self, ranks: Mapping[str, int]) -> None:
         """Number the task runs by the order in which they want to start."""
@@ -274,7 +369,7 @@ def open_execution(
     id_: str, seq: int, group: Group, progress: ExecutionProgress, capacity: Capacity
 ) -> ExecutionRun:
     """An execution with its tasks where `progress` says they stand; nothing is held or queued."""
-    execution = ExecutionRun(id_, seq, group, progress)
+    execution = ExecutionRun(id_, seq, group, progress, capacity.board)
     built = graph.build(group.tasks)
     priorities = graph.inherited_priorities(built, group.tasks)
     critical = graph.critical_phase(group, priorities)

@@ -8,100 +8,124 @@ counted in full for each in the run's `waited`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from executions.scheduling.admission import Admission
+from executions.scheduling.capacity import RESERVED
 from executions.scheduling.messages import WaitChange, make
 from executions.scheduling.model import Hold, TaskState
-from executions.scheduling.runs import NOTHING, Demand, ExecutionRun, TaskRun
+from executions.scheduling.runs import NEVER_ENTERED, Demand, ExecutionRun, Lack, TaskRun
 
 
 def enter(run: TaskRun, now: float) -> None:
     """The task run joins its demand's queue; call before it is counted there."""
     demand = run.demand
-    if demand.totals_at < now:
+    if demand.unbooked or demand.lack_since < now:
         _advance(demand, now)
     entered = demand.snapshot
     if entered is None:
-        entered = demand.snapshot = dict(demand.totals)
+        entered = demand.snapshot = demand.totals.copy()
     run.entered = entered
 
 
 def leave(run: TaskRun, now: float) -> None:
     """The task run leaves its demand's queue; call before it is counted out there."""
     demand = run.demand
-    if demand.totals_at < now:
+    if demand.unbooked or demand.lack_since < now:
         _advance(demand, now)
-    entered = run.entered
-    if demand.snapshot is not entered:
-        waits = {
-            key: seconds
-            for key, total in demand.totals.items()
-            if (seconds := total - entered.get(key, 0.0)) > 0
-        }
-        for key, seconds in run.waits.items():
-            waits[key] = waits.get(key, 0.0) + seconds
+    if demand.snapshot is not run.entered:
+        waits = dict(run.waits)
+        totals, entered, reasons = demand.totals, run.entered, demand.reasons
+        for place in demand.places:
+            if (seconds := totals[place] - entered[place]) > 0:
+                key = reasons[place]
+                waits[key] = waits[key] + seconds if key in waits else seconds
         run.waits = waits
-    run.entered = NOTHING
+    run.entered = NEVER_ENTERED
 
 
 def back_off(run: TaskRun, seconds: float) -> None:
     """The task run waited so long for its next attempt to be due."""
     waits = run.waits = dict(run.waits)
     _add(waits, Hold.BACKOFF, seconds)
-    run.execution.waited_s[Hold.BACKOFF,] += seconds
+    run.execution.waited_s[Hold.BACKOFF] += seconds
 
 
 def owe(run: TaskRun, keys: tuple[str, ...], seconds: float) -> None:
     """Book what a queued task run waited before the machine took its execution up again."""
-    totals = run.demand.totals
-    run.entered = {**totals, **{key: totals[key] - seconds / len(keys) for key in keys}}
+    demand = run.demand
+    run.entered = demand.totals.copy()
+    for key in keys:
+        run.entered[demand.reasons.index(key)] -= seconds / len(keys)
 
 
 def owe_in_all(execution: ExecutionRun, keys: tuple[str, ...], seconds: float) -> None:
     """Book the same in the execution's totals."""
-    execution.waited_s[keys] += seconds
+    for key in keys:
+        execution.waited_s[key] += seconds
 
 
 def settle(admission: Admission, now: float) -> tuple[WaitChange, ...]:
     """Find what every demand that may be concerned waits for now; answer what changed."""
-    concerned = _concerned_by_limits(admission)
-    is_any_reserved = admission.reservations > 0
+    short = admission.board.short
+    concerned = _concerned(admission)
+    is_any_kept, reserved_for = bool(admission.kept), ""
     changes = []
-    for demand in admission.touched:
-        if demand in concerned:
-            continue
-        if demand.keys and demand.queued and not is_any_reserved:
-            if demand.queued != demand.queued_told:
-                demand.queued_told = demand.queued
-                changes.append(wait_change(demand))
-        elif demand.keys or demand.queued:
-            concerned[demand] = None
     for demand in concerned:
-        keys, reserved_for = reasons(demand) if is_any_reserved else (shortages(demand), "")
-        if keys != demand.keys:
-            _change_keys(demand, keys, now)
-        elif demand.queued == demand.queued_told and reserved_for == demand.reserved_for:
+        queued = demand.queued
+        if is_any_kept:
+            lack, reserved_for = reasons(demand, short)
+        else:
+            lacking = demand.mask & short if queued else 0
+            lack = demand.by_short.get(lacking) or demand.lacking(lacking)
+        if lack is not demand.lack:
+            _change(demand, lack, now)
+        elif queued == demand.queued_told and reserved_for == demand.reserved_for:
             continue
+        demand.queued_told = queued
         demand.reserved_for = reserved_for
-        demand.queued_told = demand.queued
-        changes.append(wait_change(demand))
-    admission.dirty.clear()
-    admission.touched.clear()
+        changes.append(
+            make(
+                WaitChange,
+                (
+                    demand.execution.id,
+                    demand.number,
+                    lack.keys,
+                    queued,
+                    demand.keys_since,
+                    reserved_for,
+                ),
+            )
+        )
     return tuple(changes)
 
 
-def _concerned_by_limits(admission: Admission) -> dict[Demand, None]:
-    """Demands that wait for a limit, or for a reservation of it, which is not as it was."""
-    concerned: dict[Demand, None] = {}
-    for limit in admission.dirty:
-        if limit.free != limit.seen or limit.is_kept:
-            concerned.update(limit.look_again())
-    if admission.reservations:
-        for demand in list(admission.touched):
-            for limit in demand.reserved:
-                concerned.update(dict.fromkeys(limit.waiting()))
+def _concerned(admission: Admission) -> dict[Demand, None]:
+    """Those whose queue changed, and all that wait where a line has room now and had none."""
+    concerned, lines = admission.touched, admission.board.lines
+    admission.touched = {}
+    turned = admission.board.short ^ admission.settled
+    admission.settled = admission.board.short
+    while turned:
+        bit = turned & -turned
+        turned ^= bit
+        if bit in lines:
+            concerned.update(lines[bit].waiting)
+    if admission.kept:
+        _add_concerned_by_reservations(admission, concerned)
     return concerned
+
+
+def _add_concerned_by_reservations(admission: Admission, concerned: dict[Demand, None]) -> None:
+    """Add all that wait for a limit that is kept for somebody, or was, and is not as it was."""
+    for demand in list(concerned):
+        for limit in demand.reserved:
+            concerned.update(dict.fromkeys(limit.waiting()))
+    for limit, seen in list(admission.kept.items()):
+        if limit.free != seen:
+            concerned.update(dict.fromkeys(limit.waiting()))
+            if limit.kept_for:
+                admission.kept[limit] = limit.free
+            else:
+                del admission.kept[limit]
 
 
 def wait_change(demand: Demand) -> WaitChange:
@@ -111,7 +135,7 @@ def wait_change(demand: Demand) -> WaitChange:
         (
             demand.execution.id,
             demand.number,
-            demand.keys,
+            demand.lack.keys,
             demand.queued,
             demand.keys_since,
             demand.reserved_for,
@@ -119,46 +143,37 @@ def wait_change(demand: Demand) -> WaitChange:
     )
 
 
-def shortages(demand: Demand) -> tuple[str, ...]:
-    """The limits that have no room for the demand's tasks.
-
-    A hold comes before all limits: while it lasts, room would not help.
-    """
-    if not demand.queued:
-        return ()
-    for gate in demand.gates:
-        if gate.free <= 0:
-            return (gate.key,)
-    return tuple([line.key for line in demand.lines if line.is_short])
-
-
-def reasons(demand: Demand) -> tuple[tuple[str, ...], str]:
+def reasons(demand: Demand, short: int) -> tuple[Lack, str]:
     """All that the demand's tasks wait for, and the task a reservation in their way is for."""
-    keys = shortages(demand)
-    if not demand.queued or any(gate.free <= 0 for gate in demand.gates):
-        return keys, ""
+    if not demand.queued:
+        return demand.lacking(0), ""
+    lacking = demand.mask & short
     reserved_for = ""
-    for limit, amount, exclusive, _ in demand.needs:
-        if limit.kept_for and limit.has_room(amount, exclusive):
-            keeper = limit.keeper(demand, amount, exclusive=exclusive)
-            head = keeper.head() if keeper is not None else None
-            if head is not None:
-                reserved_for = head.id
-    return ((*keys, Hold.RESERVED) if reserved_for else keys), reserved_for
+    if all(gate.free > 0 for gate in demand.gates):
+        for line, (limit, amount, exclusive, _) in zip(
+            demand.need_lines, demand.needs, strict=True
+        ):
+            if limit.kept_for and not line.bit & short:
+                keeper = limit.keeper(demand, amount, exclusive=exclusive)
+                head = keeper.head() if keeper is not None else None
+                if head is not None:
+                    reserved_for = head.id
+    return demand.lacking(lacking | RESERVED if reserved_for else lacking), reserved_for
 
 
 def totals(execution: ExecutionRun, now: float) -> tuple[dict[str, float], dict[str, float]]:
     """(`alone`, `waited`) of the execution up to now."""
-    alone = dict(execution.alone_s)
-    for key, (_, since) in execution.alone_now.items():
-        _add(alone, key, now - since)
+    alone: dict[str, float] = {}
+    for key, one in execution.alones.items():
+        _add(alone, key, one.seconds + (now - one.since if one.demands else 0.0))
     waited: dict[str, float] = {}
+    for key, seconds in execution.waited_s.items():
+        _add(waited, key, seconds)
     for demand in execution.demands:
-        for key in demand.keys:
-            _add(waited, key, demand.queued * (now - demand.totals_at))
-    for keys, seconds in execution.waited_s.items():
-        for key in keys:
-            _add(waited, key, seconds)
+        for lack in demand.lacks:
+            task_s = lack.task_s + demand.queued * _unbooked_s(demand, lack, now)
+            for key in lack.keys:
+                _add(waited, key, task_s)
     return alone, waited
 
 
@@ -166,72 +181,60 @@ def waits_so_far(run: TaskRun, now: float) -> dict[str, float]:
     """What the task run has waited up to now."""
     waits = dict(run.waits)
     if run.state is TaskState.QUEUED:
-        for key, total in _totals_at(run.demand, now).items():
-            _add(waits, key, total - run.entered.get(key, 0.0))
+        demand = run.demand
+        for key, total, before in zip(demand.reasons, demand.totals, run.entered, strict=True):
+            _add(waits, key, total - before)
+        for lack in demand.lacks:
+            for key in lack.keys:
+                _add(waits, key, _unbooked_s(demand, lack, now) * lack.part)
     elif run.state is TaskState.RETRYING:
         _add(waits, Hold.BACKOFF, now - run.since)
     return waits
 
 
-def _totals_at(demand: Demand, now: float) -> Mapping[str, float]:
-    """The demand's seconds by key at `now`."""
-    totals = dict(demand.totals)
-    for key in demand.keys:
-        _add(totals, key, (now - demand.totals_at) / len(demand.keys))
-    return totals
+def _unbooked_s(demand: Demand, lack: Lack, now: float) -> float:
+    """How long the demand lacked that since its sums were last brought up to date."""
+    return lack.seconds + (now - demand.lack_since if lack is demand.lack else 0.0)
 
 
 def _advance(demand: Demand, now: float) -> None:
-    """Bring the demand's sums up to a later `now`, before its keys or its queue change."""
-    if keys := demand.keys:
-        elapsed = now - demand.totals_at
-        demand.execution.waited_s[keys] += demand.queued * elapsed
-        demand.snapshot = None
-        totals = demand.totals
-        elapsed /= len(keys)
-        for key in keys:
-            totals[key] += elapsed
-    demand.totals_at = now
+    """Bring the demand's sums up to date, before its queue changes."""
+    lack, queued, totals = demand.lack, demand.queued, demand.totals
+    lack.seconds += now - demand.lack_since
+    demand.lack_since = now
+    demand.unbooked[lack] = None
+    for lack in demand.unbooked:
+        seconds = lack.seconds
+        lack.seconds = 0.0
+        lack.task_s += queued * seconds
+        seconds *= lack.part
+        for place in lack.places:
+            totals[place] += seconds
+    demand.unbooked = {}
+    demand.snapshot = None
 
 
-def _change_keys(demand: Demand, keys: tuple[str, ...], now: float) -> None:
+def _change(demand: Demand, lack: Lack, now: float) -> None:
     """From now on the demand waits for something else. Much of the cost of a decision is here."""
-    if demand.totals_at < now:
-        _advance(demand, now)
-    execution, before = demand.execution, demand.keys
-    if not before:
-        _join_waiting(demand)
-    elif len(before) == 1:
-        _end_alone(execution, before[0], now)
-    if len(keys) == 1:
-        count, since = execution.alone_now.get(keys[0], (0, now))
-        execution.alone_now[keys[0]] = (count + 1, since)
-    elif not keys:
-        _leave_waiting(demand)
-    demand.keys = keys
-    demand.keys_since = now
-
-
-def _join_waiting(demand: Demand) -> None:
-    for line in demand.lines:
-        line.waiting[demand] = None
-    for gate in demand.gates:
-        gate.line(1, exclusive=False).waiting[demand] = None
-
-
-def _leave_waiting(demand: Demand) -> None:
-    for line in demand.lines:
-        del line.waiting[demand]
-    for gate in demand.gates:
-        del gate.line(1, exclusive=False).waiting[demand]
-
-
-def _end_alone(execution: ExecutionRun, key: str, now: float) -> None:
-    count, since = execution.alone_now.pop(key)
-    if count > 1:
-        execution.alone_now[key] = (count - 1, since)
-    else:
-        _add(execution.alone_s, key, now - since)
+    before = demand.lack
+    before.seconds += now - demand.lack_since
+    demand.unbooked[before] = None
+    demand.lack = lack
+    demand.lack_since = demand.keys_since = now
+    if not before.keys:
+        for line in demand.lines:
+            line.waiting[demand] = None
+    elif not lack.keys:
+        for line in demand.lines:
+            del line.waiting[demand]
+    if alone := before.alone:
+        alone.demands -= 1
+        if not alone.demands:
+            alone.seconds += now - alone.since
+    if alone := lack.alone:
+        if not alone.demands:
+            alone.since = now
+        alone.demands += 1
 
 
 def _add(sums: dict[str, float], key: str, seconds: float) -> None:

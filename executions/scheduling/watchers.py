@@ -1,4 +1,4 @@
-"""Where blocked demands wait to be found again: heaps of their heads, by limit and room wanted.
+"""Where blocked demands wait to be found again: heaps of their heads, and when they are due.
 
 Owns those heaps. Knows nothing of why a demand waits there or what becomes of it.
 """
@@ -11,75 +11,58 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from executions.scheduling.capacity import Limit
     from executions.scheduling.runs import Demand, ExecutionRun
 
-ALONE: Final = 0
-"""Room for one that nobody else may hold the limit beside."""
-ANY: Final = 1
-"""The least room there is: to be looked at whenever the limit has something to give."""
+NEVER: Final = 1 << 62
+"""More units than are ever given out."""
 
 
 class Watchers:
-    """The demands of one execution that are found again when the limit has so much room.
+    """The demands of one execution that are found again together, once a line has room."""
 
-    Those that wait for more than ANY are parked: with less room a look at them would change
-    nothing before so many units of the limit were given out that they count as passed over.
-    """
+    __slots__ = ("bit", "execution", "heap")
 
-    __slots__ = ("_due", "_known", "execution", "heap", "limit", "room")
-
-    def __init__(self, limit: Limit, execution: ExecutionRun, room: int) -> None:
-        """Nobody watches."""
-        self.limit = limit
+    def __init__(self, execution: ExecutionRun, bit: int) -> None:
+        """Nobody watches. `bit` is the line that has to have room for them; 0: none has to."""
         self.execution = execution
-        self.room = room
+        self.bit = bit
         self.heap: list[int] = []
         """Orders of heads. One counts while its demand watches here with that head."""
+
+
+class Dues:
+    """Demands that are to be looked at, room or not, once so much of a limit was given out."""
+
+    __slots__ = ("_due", "_known", "_numbers")
+
+    def __init__(self) -> None:
+        """None."""
         self._due: list[tuple[int, int, Demand]] = []
         self._known: set[Demand] = set()
         """Those with an entry in `_due`: never two, and one too early costs no more than a look."""
+        self._numbers = 0
 
-    def has_room(self) -> bool:
-        """Whether the limit has as much to give as they wait for."""
-        if self.room:
-            return self.limit.free >= self.room
-        return self.limit.has_room(self.room, exclusive=True)
-
-    def park(self, demand: Demand, due: int) -> None:
-        """Take the demand in; look at it, room or not, when so much was given out."""
-        demand.watching = self
-        heapq.heappush(self.heap, demand.queue[0])
+    def add(self, demand: Demand, at: int) -> None:
+        """The demand is due once so many units were given out."""
         if demand not in self._known:
             self._known.add(demand)
-            heapq.heappush(self._due, (due, demand.number, demand))
+            self._numbers += 1
+            heapq.heappush(self._due, (at, self._numbers, demand))
 
-    def is_due(self, given: int) -> bool:
-        """Whether a parked demand is to be looked at once so much was given out."""
-        return bool(self._due) and self._due[0][0] <= given
+    def next(self) -> int:
+        """When the first is due."""
+        return self._due[0][0] if self._due else NEVER
 
-    def due(self, given: int) -> Iterator[Demand]:
-        """The parked demands that are to be looked at once so much was given out; once each."""
-        waiting = self._due
-        while waiting and waiting[0][0] <= given:
-            demand = heapq.heappop(waiting)[2]
+    def take(self, given: int) -> Iterator[Demand]:
+        """Those that are due once so much was given out, once each."""
+        while self._due and self._due[0][0] <= given:
+            demand = heapq.heappop(self._due)[2]
             self._known.discard(demand)
-            if demand.watching is self:
-                yield demand
+            yield demand
 
-
-def watchers_of(limit: Limit, execution: ExecutionRun) -> Watchers:
-    """Those of the execution that wait for any room."""
-    found = limit.watched.get(execution)
-    if found is None:
-        found = limit.watched[execution] = Watchers(limit, execution, ANY)
-    return found
-
-
-def parked_at(limit: Limit, execution: ExecutionRun, room: int) -> Watchers:
-    """Those of the execution that are parked until there is so much room."""
-    by_room = limit.parked.setdefault(execution, {})
-    found = by_room.get(room)
-    if found is None:
-        found = by_room[room] = Watchers(limit, execution, room)
-    return found
+    def forget(self, execution: ExecutionRun) -> None:
+        """Nothing of the execution is due any more."""
+        if any(demand.execution is execution for demand in self._known):
+            self._known = {demand for demand in self._known if demand.execution is not execution}
+            self._due = [entry for entry in self._due if entry[2] in self._known]
+            heapq.heapify(self._due)

@@ -17,31 +17,36 @@ from tests.scheduling.test_brute_force import log_of
 
 def stop_at_the_first_blocked():
     """Once one is blocked in a pass, so are all that come after it."""
-    admissible, blocker_of, blocked = Admission.admissible, Admission._blocker, []
+    admit_all, blocker_of, blocked = Admission.admit_all, Admission._blocker, []
 
-    def begin(self):
+    def begin(self, start):
         blocked.clear()
-        return admissible(self)
+        return admit_all(self, start)
 
-    def blocker(demand):
-        found = blocked[0] if blocked else blocker_of(demand)
+    def blocker(self, demand):
+        found = blocked[0] if blocked else blocker_of(self, demand)
         blocked.extend([found] if found else [])
         return found
 
-    return [(Admission, "admissible", begin), (Admission, "_blocker", staticmethod(blocker))]
+    return [(Admission, "admit_all", begin), (Admission, "_blocker", blocker)]
 
 
 def own_priorities(_graph, tasks):
     return {task.id: task.priority for task in tasks}
 
 
-def only_units_count(self, amount, exclusive):
-    return amount <= self.max - self.used
+def only_units_count(self):
+    free = self.max - self.used
+    return sum(line.bit for line in self.lines.values() if line.amount > free)
 
 
 def shared(change):
     """Take or release as if nothing were needed alone."""
-    return lambda needs: change([(limit, n, False, share) for limit, n, _, share in needs])
+
+    def changed(needs, board):
+        change([(limit, n, False, share) for limit, n, _, share in needs], board)
+
+    return changed
 
 
 def any_attempt(self, execution, task, _attempt):
@@ -69,7 +74,7 @@ MUTATIONS = {
         test_admission.test_exclusive_means_alone,
     ),
     "alone waits for others": (
-        [(Limit, "has_room", only_units_count)],
+        [(Limit, "shortage", only_units_count)],
         test_admission.test_exclusive_means_alone,
     ),
     "sharing": (
@@ -104,7 +109,7 @@ def test_the_independent_checker_sees_shared_what_is_to_be_alone(monkeypatch):
     of = group(task("A", needs=(units("db"),), priority=60), task("B", needs=(alone("db"),)))
     limits = site(resource_db=2)
     assert not problems(log_of(run(of, limits=limits)), {"PEXEC-0": of}, limits=limits)
-    monkeypatch.setattr(Limit, "has_room", only_units_count)
+    monkeypatch.setattr(Limit, "shortage", only_units_count)
     found = problems(log_of(run(of, limits=limits)), {"PEXEC-0": of}, limits=limits)
     assert found == ["PEXEC-0 B: resource:db held alone and shared at 0.0"]
 

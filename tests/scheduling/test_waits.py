@@ -18,7 +18,7 @@ often = settings(max_examples=int(os.environ.get("PEXEC_FUZZ", "120")), deadline
 
 
 def waited_for(group, limits, result):
-    """(seconds in which some task waited for a key alone, task-seconds by key)."""
+    """(seconds in which some task waited for a key alone, task-seconds by key, each task's own)."""
     sizes = capacities(group, limits)
     needs = {task.id: uses(task, group, limits) for task in group.tasks}
     rows = {row.id: row for row in result.schedule}
@@ -28,6 +28,7 @@ def waited_for(group, limits, result):
     }
     moments = sorted({at for r in rows.values() for at in (r.started_at, r.finished_at)})
     alone, waited = defaultdict(float), defaultdict(float)
+    own = {task.id: defaultdict(float) for task in group.tasks}
     for begin, end in pairwise(moments):
         held = defaultdict(int)
         for id_, row in rows.items():
@@ -40,10 +41,11 @@ def waited_for(group, limits, result):
                 full = [key for key, units in needs[id_].items() if held[key] + units > sizes[key]]
                 for key in full:
                     waited[key] += end - begin
+                    own[id_][key] += (end - begin) / len(full)
                 lone.update(full if len(full) == 1 else [])
         for key in lone:
             alone[key] += end - begin
-    return alone, waited
+    return alone, waited, own
 
 
 def named(sums, execution):
@@ -61,6 +63,8 @@ def named(sums, execution):
 def test_what_binds_is_what_was_full(group, limits):
     result = simulate(group, limits=limits)
     assume(Hold.RESERVED not in result.waited)
-    alone, waited = waited_for(group, limits, result)
+    alone, waited, own = waited_for(group, limits, result)
     assert named(result.alone, result.execution) == pytest.approx(dict(alone))
     assert named(result.waited, result.execution) == pytest.approx(dict(waited))
+    for id_, waits in result.waits.items():
+        assert named(waits, result.execution) == pytest.approx(dict(own[id_])), id_
