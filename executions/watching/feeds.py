@@ -100,11 +100,21 @@ class Feed:
 
 
 def _as_few(heard: list[str], now: float) -> Iterable[News]:
-    if len(heard) == 1:  # as it nearly always is: the text goes on as it came
-        yield _news(json.loads(heard[0]), heard[0], now)
+    read = [(frame, text) for text in heard if (frame := _frame(text)) is not None]
+    if len(read) == 1:  # as it nearly always is: the text goes on as it came
+        yield _news(*read[0], now)
         return
-    for frame in frames.merged([json.loads(text) for text in heard]):
+    for frame in frames.merged(frame for frame, _ in read):
         yield _news(frame, frames.encoded(frame), now)
+
+
+def _frame(text: str) -> frames.Frame | None:
+    """None: of another release, maybe; a page that misses it asks for a snapshot."""
+    try:
+        frame: frames.Frame = json.loads(text)
+        return frame if isinstance(frame["seq"], int) else None
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def _news(frame: frames.Frame, text: str, now: float) -> News:

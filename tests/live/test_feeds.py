@@ -114,6 +114,17 @@ async def test_what_is_heard_while_telling_goes_out_as_one_frame(execution):
     assert subscribers(group) == 0
 
 
+async def test_news_that_nobody_can_read_do_not_end_those_that_follow(viewer, execution):
+    page = await opened(path_of(execution), viewer)
+    await told(page)
+    for text in ("of another release", '{"type": "news"}', "[]"):
+        event = {"type": "frame", "text": text}
+        await get_channel_layer().group_send(f"execution.{execution.pk}", event)
+    await say(execution, delta(1))
+    assert await told(page) == delta(1)
+    await page.disconnect()
+
+
 async def test_a_feed_that_could_not_open_is_not_kept(execution, monkeypatch):
     group = f"execution.{execution.pk}"
     real = Feed._open
