@@ -1,6 +1,7 @@
 """Who was given which right, by whom: users, roles, members and tokens in the audit.
 
 Whoever does it is known from the request it comes with; on the command line it is the site.
+A new password ends the tokens of its user, as Django ends their sessions.
 """
 
 from __future__ import annotations
@@ -59,6 +60,9 @@ def _user_looked_up(instance: Any, update_fields: Any = None, **_: Any) -> None:
     is_sign_in = update_fields is not None and set(update_fields) == {"last_login"}
     found = None if is_sign_in or instance.pk is None else User.objects.filter(pk=instance.pk)
     instance.as_it_was = found.first() if found is not None else None
+    # Django hashes a password that it was given at sign-in anew where the way to do so changed
+    is_rehash = update_fields is not None and set(update_fields) == {"password"}
+    instance.is_same_password = is_rehash and instance._password is None  # noqa: SLF001 (as Django's save does)
 
 
 @receiver(post_save, sender=User)
@@ -74,10 +78,13 @@ def _user_saved(instance: Any, created: bool, **_: Any) -> None:  # noqa: FBT001
             for name in ("username", *RIGHTS)
             if getattr(was, name) != getattr(instance, name)
         }
-        if was.password != instance.password:
+        is_new_password = was.password != instance.password and not instance.is_same_password
+        if is_new_password:
             changed["password"] = "changed"  # noqa: S105 (a word)
         if changed:
             audit_add(_asker(), "change", f"user {instance}", changed)
+        if is_new_password:
+            AuthToken.objects.filter(user=instance).delete()
 
 
 @receiver(post_delete, sender=User)

@@ -1,14 +1,17 @@
-"""What an administrator does where a token was lost, or somebody guessed too often."""
+"""What ends tokens, and what an administrator does where somebody guessed too often."""
 
 import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from knox.models import AuthToken
 
 from executions import services
+from executions.models import AuditEntry
 from tests.web.test_guesses import guessed
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +51,66 @@ def test_a_token_ends_with_its_user(ann):
     ann.save()
     answer = Client().get("/api/v1/executions/", headers={"Authorization": f"Token {token}"})
     assert answer.status_code == 401
+
+
+NEW = "a password of seven words"
+
+
+def by_the_admin(chief, user):
+    values = {"password1": NEW, "password2": NEW, "usable_password": "true"}
+    address = reverse("admin:auth_user_password_change", args=[user.pk])
+    assert chief.post(address, values).status_code == 302
+
+
+def by_themselves(_chief, user):
+    own = Client()
+    own.force_login(user)
+    values = {"old_password": "old", "new_password1": NEW, "new_password2": NEW}
+    assert own.post(reverse("admin:password_change"), values).status_code == 302
+
+
+def by_command(_chief, user, monkeypatch):
+    monkeypatch.setattr("getpass.getpass", lambda *_args, **_options: NEW)
+    call_command("changepassword", user.username)
+
+
+def to_none(_chief, user):
+    user.set_unusable_password()
+    user.save()
+
+
+@pytest.mark.parametrize("change", [by_the_admin, by_themselves, by_command, to_none])
+def test_a_new_password_ends_the_tokens_of_its_user_only(admin_client, ann, change, monkeypatch):
+    ann.set_password("old")
+    ann.is_staff = True
+    ann.save()
+    other = get_user_model().objects.create_user("bob")
+    tokens = {
+        user: services.token_make(user=user, scope=services.Scope.READ, days=1)[0]
+        for user in (ann, other)
+    }
+    change(admin_client, ann, **({"monkeypatch": monkeypatch} if change is by_command else {}))
+    asked = {
+        user.username: Client()
+        .get("/api/v1/executions/", headers={"Authorization": f"Token {token}"})
+        .status_code
+        for user, token in tokens.items()
+    }
+    assert asked == {"ann": 401, "bob": 403}  # bob is known, and has no role
+    told = AuditEntry.objects.filter(verb="delete").values_list("target", flat=True)
+    assert list(told) == ["token of ann"]
+
+
+def test_signing_in_changes_no_password_where_it_is_hashed_anew(ann, site):
+    ann.password = make_password("old", hasher="scrypt")
+    ann.save()
+    services.token_make(user=ann, scope=services.Scope.READ, days=1)
+    before, hashed = AuditEntry.objects.count(), ann.password
+    assert Client().post("/login/", {"username": "ann", "password": "old"}).status_code == 302
+    ann.refresh_from_db()
+    assert ann.password != hashed
+    assert AuthToken.objects.filter(user=ann).count() == 1
+    assert AuditEntry.objects.count() == before
 
 
 def test_nobody_makes_a_token_for_somebody_else(administrator):
