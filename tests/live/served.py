@@ -1,4 +1,7 @@
-"""What test_web_server serves: a socket that does as it is told, without Django."""
+"""What is served to try the web server, without Django.
+
+A socket does as it is told; a request is answered with the size of its body.
+"""
 
 import json
 
@@ -7,11 +10,22 @@ TAKEN = []
 
 
 async def application(scope, receive, send):
-    assert scope["type"] == "websocket"
+    if scope["type"] == "http":
+        await measured(receive, send)
+        return
     await receive()
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
         await obey(json.loads(message["text"]), send)
+
+
+async def measured(receive, send):
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message["body"]), message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(size).encode()})
 
 
 async def obey(order, send):

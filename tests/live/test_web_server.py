@@ -2,47 +2,17 @@
 
 import json
 import random
-import subprocess
-import sys
-from contextlib import contextmanager
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect
 
-from tests.e2e.conftest import free_port
+from tests.live.conftest import READY_S
 
 pytestmark = pytest.mark.processes
-READY_S = 30
 MANY = [random.Random(n).randbytes(40_000 * n).hex() for n in (1, 2)] * 2
 FLOOD = {"flood": 100, "chars": 1_000_000}
-
-
-@contextmanager
-def served(port, errors):
-    command = [sys.executable, "-m", "pexec_site.web", "-p", str(port), "--verbosity", "2"]
-    with errors.open("wb") as stderr:
-        process = subprocess.Popen([*command, "tests.live.served:application"], stderr=stderr)
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(READY_S)
-
-
-@pytest.fixture(scope="module")
-def errors(tmp_path_factory):
-    return tmp_path_factory.mktemp("web") / "errors"
-
-
-@pytest.fixture(scope="module")
-def url(errors):
-    port = free_port()
-    with served(port, errors) as process:
-        while b"Listening" not in errors.read_bytes():
-            assert process.poll() is None, errors.read_text()
-        yield f"ws://127.0.0.1:{port}/"
 
 
 @pytest.fixture
