@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import structlog
+from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.templatetags.static import static
+from django.urls import is_valid_path
 from django.utils import timezone
 from django.views import defaults
 from django.views.decorators.http import require_safe
@@ -130,8 +132,18 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """A page; under REST a problem like all others."""
     if not request.path.startswith("/api/"):
         return defaults.page_not_found(request, exception)
-    body = {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "Not found."}
-    return JsonResponse(body, status=404, content_type="application/problem+json")
+    is_cut = not request.path.endswith("/") and is_valid_path(f"{request.path_info}/")
+    detail = f"Not found; it ends with a slash: {request.path}/" if is_cut else "Not found."
+    return _problem(404, "Not Found", detail)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django refuses before a view is asked; a host's name is a setting, so that is told."""
+    if not request.path.startswith("/api/"):
+        return defaults.bad_request(request, exception)
+    is_host = isinstance(exception, DisallowedHost)
+    detail = "The site does not answer to this Host (ALLOWED_HOSTS)." if is_host else "Bad request."
+    return _problem(400, "Bad Request", detail)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -151,10 +163,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def database_away() -> HttpResponse:
     """The problem as REST tells it."""
-    body = {"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": AWAY}
-    return JsonResponse(
-        body, status=503, headers={"Retry-After": "5"}, content_type="application/problem+json"
-    )
+    answer = _problem(503, "Service Unavailable", AWAY)
+    answer["Retry-After"] = "5"
+    return answer
+
+
+def _problem(status: int, title: str, detail: str) -> HttpResponse:
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JsonResponse(body, status=status, content_type="application/problem+json")
 
 
 class _Counts(Collector):

@@ -42,6 +42,19 @@ EXECUTION_STATES = tuple(state.value for state in ExecutionState)
 TASK_STATES = tuple(state.value for state in TaskState)
 
 
+class NoSuchStateError(Exception):
+    """What was asked for names a state that there is not; ask for one of those the text names."""
+
+
+def _states(asked: str, known: tuple[str, ...]) -> list[str]:
+    """One or several with commas; an empty list would hide that nothing can be in such a state."""
+    found = asked.split(",")
+    for state in found:
+        if state not in known:
+            raise NoSuchStateError(f"no state {state[:40]!r}; there are {', '.join(known)}")
+    return found
+
+
 def session_user(key: str | None) -> Any | None:
     """Who is signed in by this session, as the database has both now.
 
@@ -153,7 +166,9 @@ def executions_filtered(user: Any, asked: Mapping[str, str]) -> QuerySet[Executi
     filters = {name: value.replace("\0", "") for name, value in asked.items()}
     found = executions_visible_to(user).select_related("group", "submitted_by").order_by("-pk")
     if state := filters.get("state"):
-        wanted = sorted(OPEN_EXECUTION_STATES) if state == "open" else state.split(",")
+        wanted = (
+            sorted(OPEN_EXECUTION_STATES) if state == "open" else _states(state, EXECUTION_STATES)
+        )
         found = found.filter(state__in=wanted)
     if group := filters.get("group"):
         found = found.filter(group_id=_key(group))
@@ -171,7 +186,7 @@ def task_runs_filtered(execution: Execution, *, state: str, words: str) -> Query
     """Task runs of an execution by state (several with commas) and words, in order."""
     found = TaskRun.objects.filter(execution=execution).order_by("position")
     if state:
-        found = found.filter(state__in=state.replace("\0", "").split(","))
+        found = found.filter(state__in=_states(state, TASK_STATES))
     if words := words.replace("\0", ""):
         found = found.filter(Q(task_id__icontains=words) | Q(title__icontains=words))
     return found

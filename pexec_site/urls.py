@@ -16,5 +16,6 @@ urlpatterns = [
     path("", include("executions.pages.urls")),
 ]
 
+handler400 = health.bad_request
 handler404 = health.not_found
 handler500 = health.server_error

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler
 
-from executions import exports, services, specs
+from executions import exports, selectors, services, specs
 from executions.reporting.forecast import TooLargeError
 from executions.runners.results import BadResultError
 from executions.scheduling.simulation import SimulationStalled
@@ -24,6 +24,7 @@ STATUS_OF: dict[type[Exception], int] = {
     specs.SpecTooLargeError: status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     specs.SpecInvalidError: status.HTTP_400_BAD_REQUEST,
     exports.UnknownFormatError: status.HTTP_400_BAD_REQUEST,
+    selectors.NoSuchStateError: status.HTTP_400_BAD_REQUEST,
     BadResultError: status.HTTP_400_BAD_REQUEST,
     TooLargeError: status.HTTP_400_BAD_REQUEST,
     SimulationStalled: status.HTTP_409_CONFLICT,
@@ -37,6 +38,7 @@ STATUS_OF: dict[type[Exception], int] = {
 
 PLACES: dict[type[Exception], str] = {
     exports.UnknownFormatError: "format",
+    selectors.NoSuchStateError: "state",
     BadResultError: "result",
 }
 """Where in a request these errors lie."""

@@ -46,15 +46,20 @@ def visible_execution(request: HttpRequest, public_id: str) -> Any:
 @require_safe
 def execution_list(request: HttpRequest) -> HttpResponse:
     """Every execution the user may see, filtered."""
-    executions = selectors.executions_filtered(request.user, request.GET)
+    fault = ""
+    try:
+        executions: Any = selectors.executions_filtered(request.user, request.GET)
+    except selectors.NoSuchStateError as error:
+        executions, fault = [], str(error)
     page = Paginator(executions, PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "page": page,
         "speeds": dashboards.speeds(page.object_list),
         "states": selectors.EXECUTION_STATES,
         "filters": request.GET,
+        "fault": fault,
     }
-    return render(request, "execution_list.html", context)
+    return render(request, "execution_list.html", context, status=400 if fault else 200)
 
 
 @login_required
@@ -64,12 +69,17 @@ def execution_page(request: HttpRequest, public_id: str) -> HttpResponse:
     execution = visible_execution(request, public_id)
     tab = request.GET.get("tab", "tasks")
     state = request.GET.get("state", "")
-    tasks = selectors.task_runs_filtered(execution, state=state, words=request.GET.get("q", ""))
+    words, fault = request.GET.get("q", ""), ""
+    try:
+        tasks: Any = selectors.task_runs_filtered(execution, state=state, words=words)
+    except selectors.NoSuchStateError as error:
+        tasks, fault = [], str(error)
     context = {
         "execution": execution,
         "tab": tab if tab in TABS else "tasks",
         "tabs": TABS,
         "state": state,
+        "fault": fault,
         "page": Paginator(tasks, TASKS_PAGE_SIZE).get_page(request.GET.get("page")),
         "failures": stories.task_failures(execution.pk),
         "demands": rows.demands_of(execution.pk),
@@ -81,7 +91,7 @@ def execution_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "task_states": selectors.TASK_STATES,
         "socket": f"/ws/executions/{execution.public_id}/",
     }
-    return render(request, "execution.html", context)
+    return render(request, "execution.html", context, status=400 if fault else 200)
 
 
 def _chosen_task(request: HttpRequest, execution: Any, task_id: str) -> dict[str, Any] | None:

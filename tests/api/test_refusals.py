@@ -1,6 +1,7 @@
 """What REST refuses before it looks closer: every answer a problem, each fault with its place."""
 
 import json
+from urllib.parse import urljoin
 
 import pytest
 
@@ -51,11 +52,13 @@ def test_a_great_many_keys_given_twice_are_told_in_no_time(as_author):
         ("POST", "retry-failed/", "[1]", ""),
         ("POST", "what-if/", '{"set": {"team.a": -1}}', "set.team.a"),
         ("GET", "report/?format=pdf", "", "format"),
+        ("GET", "task-runs/?state=failed,bogus", "", "state"),
+        ("GET", "../?state=open,bogus", "", "state"),
         ("GET", "task-runs/TASK-001/output/?after=-1", "", "after"),
     ],
 )
 def test_each_fault_has_its_place(author, verb, path, body, place):
-    address = f"/api/v1/executions/{finished(author).public_id}/{path}"
+    address = urljoin(f"/api/v1/executions/{finished(author).public_id}/", path)
     found = problem(sent(client_of(author), address, body, verb=verb), 400)
     assert [fault["place"] for fault in found["faults"]] == [place]
 
@@ -80,3 +83,21 @@ def test_another_method_and_another_kind_of_body_are_named(as_author, verb, path
     answer = sent(as_author, path, "x", kind, verb)
     assert problem(answer, status)["status"] == status
     assert answer["Allow"] or status == 415
+
+
+def test_who_forgets_the_last_slash_is_told_and_not_sent_on_without_the_body(as_author, settings):
+    for settings.DEBUG in (False, True):
+        answer = sent(as_author, "/api/v1/task-groups", "{}")
+        if not settings.DEBUG:  # there Django answers with its own page
+            assert "ends with a slash: /api/v1/task-groups/" in problem(answer, 404)["detail"]
+        assert answer.status_code == 404
+    settings.DEBUG = False
+    assert problem(sent(as_author, "/api/v1/bogus", "{}"), 404)["detail"] == "Not found."
+    assert as_author.get("/api/v1/task-groups").headers["Location"] == "/api/v1/task-groups/"
+
+
+def test_a_host_that_the_site_is_not_is_a_problem_under_rest_only(as_author):
+    found = problem(as_author.get("/api/v1/executions/", headers={"Host": "evil.example"}), 400)
+    assert "ALLOWED_HOSTS" in found["detail"]
+    page = as_author.get("/executions/", headers={"Host": "evil.example"})
+    assert (page.status_code, page["Content-Type"]) == (400, "text/html; charset=utf-8")

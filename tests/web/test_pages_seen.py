@@ -71,7 +71,6 @@ def test_a_bad_id_is_not_found(viewer, public_id):
     "query",
     [
         "q=%00",
-        "state=nonsense",
         "group=9999999999999999999999",
         "page=x",
         "q=PEXEC-99999999999999999999999",
@@ -80,6 +79,14 @@ def test_a_bad_id_is_not_found(viewer, public_id):
 def test_odd_filters_are_harmless(viewer, execution, query):
     assert viewer.get(f"/executions/?{query}").status_code == 200
     assert viewer.get(f"/executions/{execution.public_id}/?{query}&task=none").status_code == 200
+
+
+def test_a_state_that_is_none_is_a_fault_and_no_empty_list(viewer, execution):
+    for page in ("/executions/", f"/executions/{execution.public_id}/"):
+        answer = viewer.get(f"{page}?state=completed,bogus")
+        assert answer.status_code == 400
+        assert "no state &#x27;bogus&#x27;; there are " in answer.content.decode()
+        assert viewer.get(f"{page}?state=completed,failed").status_code == 200
 
 
 def test_a_failed_task_is_told_first_with_what_it_skipped(viewer, execution):
