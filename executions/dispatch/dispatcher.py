@@ -25,7 +25,7 @@ from executions.dispatch.bus import Bus, BusDownError, Message
 from executions.dispatch.chores import Chores
 from executions.dispatch.inbox import Batch, take_commands, take_messages
 from executions.dispatch.lease import Lease, StaleTermError
-from executions.dispatch.live import FanOut, LiveFeed, WaitBook
+from executions.dispatch.live import FRAME_EVERY_S, FanOut, LiveFeed
 from executions.dispatch.replanner import Replanner
 from executions.dispatch.roster import Roster
 from executions.dispatch.rows import StaleRowError
@@ -44,8 +44,10 @@ from executions.scheduling.machine import Machine
 from executions.scheduling.messages import (
     AttemptLost,
     AttemptReturned,
+    CloseExecution,
     LimitsChanged,
     Tick,
+    WaitChange,
     WakeAt,
     WorkersChanged,
 )
@@ -95,13 +97,14 @@ class Leader:
         self._machine = Machine(jitter=random.SystemRandom().random)
         self._roster = Roster(bus, time.monotonic)
         self._heard_at = time.monotonic()
-        self._waits = WaitBook()
         self._replanner = Replanner()
         self._limits: dict[Any, int] | None = None
         self._slots: dict[str, int] | None = None
         self._look_at = float("-inf")
         self._audit_at = float("-inf")
         self._wake_at = float("inf")
+        self._waits_at = float("-inf")
+        """When waits that changed may be written again; few times a second, for they are many."""
         self._unsent: defaultdict[str, Message] = defaultdict(dict)
 
     def step(self, timeout_s: float) -> None:
@@ -120,7 +123,7 @@ class Leader:
         batch.events.extend(self._replanner.take(now))
         if now >= self._wake_at:
             batch.events.append(Tick())
-        if batch.events or batch.handled or batch.progress or now >= self._waits.due_at():
+        if batch.events or batch.handled or batch.progress or now >= self._waits_due_at():
             self._decide(batch, now)
         self._send(batch)
         self._feed.flush(now, self._usage)
@@ -133,7 +136,7 @@ class Leader:
 
     def _collect(self, timeout_s: float) -> list[Message]:
         now = self._clock.now()
-        due = min(self._wake_at, self._look_at, self._feed.due_at(), self._waits.due_at())
+        due = min(self._wake_at, self._look_at, self._feed.due_at(), self._waits_due_at())
         try:
             messages = self._bus.events_take(max(min(timeout_s, due - now), 0.0))
         except BusDownError:
@@ -243,17 +246,17 @@ class Leader:
     def _decide(self, batch: Batch, now: float) -> None:
         decision = self._machine.handle(batch.events, now)
         self._replanner.observe(decision)
-        for change in decision.waits:
-            self._waits.add(change)
         self._wake_at = float("inf")
         for instruction in decision.instructions:
             if isinstance(instruction, WakeAt):
                 self._wake_at = instruction.at
+            elif isinstance(instruction, CloseExecution):
+                self._waits_at = now  # nothing is written of it any more after this commit
         committed = self._store.commit(
             decision,
             now=now,
             endings=batch.endings,
-            waits=self._waits.take(now),
+            waits=self._changed_waits(now),
             progress=batch.progress,
             handled=batch.handled,
         )
@@ -273,8 +276,17 @@ class Leader:
         for public_id, changes in committed.changes.items():
             execution = closed.get(public_id) or self._store.executions[public_id]
             self._feed.add(execution, changes)
-        for public_id in closed:
-            self._waits.forget(public_id)
+
+    def _waits_due_at(self) -> float:
+        """When changed waits are to be written; infinity if there are none."""
+        return self._waits_at if self._machine.has_changed_waits else float("inf")
+
+    def _changed_waits(self, now: float) -> tuple[WaitChange, ...]:
+        """The waits to write now."""
+        if now < self._waits_at:
+            return ()
+        self._waits_at = now + FRAME_EVERY_S
+        return self._machine.changed_waits()
 
     def _assign(self, address: AttemptAddress) -> None:
         address.sent_at = time.monotonic()
@@ -301,7 +313,7 @@ class Leader:
         self._unsent.clear()
 
     def _usage(self) -> dict[str, list[int]]:
-        waiting = self._waits.waiting()
+        waiting = self._machine.waiting_for()
         return {
             key: [used, limit, waiting.get(key, 0)]
             for key, (used, limit) in self._machine.usage().items()

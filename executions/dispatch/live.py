@@ -16,7 +16,6 @@ from channels.layers import get_channel_layer
 
 from executions import frames
 from executions.dispatch.store import Changes, OpenExecution
-from executions.scheduling.messages import WaitChange
 
 log = structlog.get_logger(__name__)
 
@@ -120,43 +119,3 @@ class LiveFeed:
             self._send("dashboard", json.dumps(frame))
             self._dashboard = {}
             self._dashboard_due_at = now + DASHBOARD_EVERY_S
-
-
-class WaitBook:
-    """What every demand class waits for now; changes are kept until they are written."""
-
-    def __init__(self) -> None:
-        self._now: dict[tuple[str, int], WaitChange] = {}
-        self._unwritten: dict[tuple[str, int], WaitChange] = {}
-        self._due_at = float("-inf")
-
-    def add(self, change: WaitChange) -> None:
-        """Note a change."""
-        self._now[change.execution, change.demand] = change
-        self._unwritten[change.execution, change.demand] = change
-
-    def due_at(self) -> float:
-        """When changes should be written at the latest; infinity if there are none."""
-        return self._due_at if self._unwritten else float("inf")
-
-    def take(self, now: float) -> list[WaitChange]:
-        """The changes to write now; few times a second, for they are many and small."""
-        if now < self._due_at:
-            return []
-        changes, self._unwritten = list(self._unwritten.values()), {}
-        self._due_at = now + FRAME_EVERY_S
-        return changes
-
-    def forget(self, execution: str) -> None:
-        """The execution is over."""
-        for book in (self._now, self._unwritten):
-            for key in [key for key in book if key[0] == execution]:
-                del book[key]
-
-    def waiting(self) -> dict[str, int]:
-        """Queued task runs by what they wait for."""
-        found: dict[str, int] = {}
-        for change in self._now.values():
-            for key in change.keys:
-                found[key] = found.get(key, 0) + change.queued
-        return found

@@ -202,7 +202,7 @@ class Store:
     ) -> Committed:
         """Write all of it in one transaction fenced by the term, or raise and change nothing.
 
-        `waits` replaces the decision's own (the caller coalesces them); `progress` are attempts'
+        `waits` are those that changed since the last ones written; `progress` are attempts'
         progress columns by token; `handled` the commands that are answered with this.
         """
         write = _Write(self, decision, now, endings)

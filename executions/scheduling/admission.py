@@ -56,6 +56,8 @@ class Admission:
         """Limits that are reserved, or were when waits were last settled: what was free then."""
         self.touched: dict[Demand, None] = {}
         """Demands whose queue changed since waits were last settled."""
+        self.untold: dict[Demand, None] = {}
+        """Demands that may wait for something else, or in another number, than was told last."""
 
     # ------------------------------------------------------------ executions
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from executions.scheduling.capacity import Capacity, Limit, Need
 from executions.scheduling.lifecycle import InvariantBroken, Lifecycle
 from executions.scheduling.model import OPEN_TASK_STATES, ExecutionState, TaskState
-from executions.scheduling.runs import ExecutionRun
-from executions.scheduling.waiting import reasons
+from executions.scheduling.runs import Demand, ExecutionRun
+from executions.scheduling.waiting import reasons, wait_change
 
 
 def check(executions: Mapping[str, ExecutionRun], capacity: Capacity, life: Lifecycle) -> None:
@@ -21,6 +21,7 @@ def check(executions: Mapping[str, ExecutionRun], capacity: Capacity, life: Life
                 f"{execution.id} {task}: {problem}", life.story(execution.id, task)
             )
         _check_demands(execution)
+        _check_told(execution, life.admission.untold)
     _check_usage(executions, capacity)
     if life.open_tasks != sum(execution.tasks_left for execution in executions.values()):
         raise InvariantBroken("the count of open tasks is wrong")
@@ -65,18 +66,29 @@ def _check_demands(execution: ExecutionRun) -> None:
         ]
         if len(queued) != demand.queued:
             raise InvariantBroken(f"{execution.id}: demand {demand.number} counts its queue wrong")
-        lack, reserved_for = reasons(demand, demand.execution.board.short)
+        lack, _ = reasons(demand, demand.execution.board.short)
         if queued and not lack.keys:
             raise InvariantBroken(
                 f"{execution.id} {queued[0].id}: queued, and nothing keeps it from starting"
             )
-        if (lack, reserved_for) != (demand.lack, demand.reserved_for):
+        if lack is not demand.lack:
             raise InvariantBroken(
                 f"{execution.id}: demand {demand.number} waits for {lack.keys}, "
-                f"told {demand.lack.keys}"
+                f"settled as {demand.lack.keys}"
             )
         if queued and demand.head() is not min(queued, key=lambda run: run.order):
             raise InvariantBroken(f"{execution.id}: demand {demand.number} is out of order")
+
+
+def _check_told(execution: ExecutionRun, untold: Container[Demand]) -> None:
+    """Whoever asks for what changed learns all of it."""
+    for demand in execution.demands:
+        is_known = demand.told is not None or demand.queued
+        if is_known and demand not in untold and demand.told != wait_change(demand):
+            raise InvariantBroken(
+                f"{execution.id}: demand {demand.number} waits for {demand.lack.keys}, "
+                f"and nobody would be told"
+            )
 
 
 def _check_usage(executions: Mapping[str, ExecutionRun], capacity: Capacity) -> None:

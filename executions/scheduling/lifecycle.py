@@ -504,7 +504,7 @@ def deadline(run: TaskRun) -> float:
     timeout_s = run.task.timeout_s
     if timeout_s is None:
         timeout_s = run.execution.group.timeout_s
-    return (run.dispatched_at if run.started_at is None else run.started_at) + timeout_s
+    return run.began_at + timeout_s
 
 
 WAITING_STATES: Final = frozenset({TaskState.QUEUED, TaskState.RETRYING})

@@ -7,6 +7,7 @@ same, always. Events about what is not (any more) there change nothing.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from executions.scheduling import checks, policy, waiting
@@ -114,10 +115,22 @@ class Machine:
         self._admission.admit_all(life.dispatch)
         if self._planned and self._drop_idle_plans():
             self._admission.admit_all(life.dispatch)
-        waits = waiting.settle(self._admission, life.now)
+        waiting.settle(self._admission, life.now)
         if self._taken_up:
             self._book_debts()
-        return self._decide(waits)
+        return self._decide()
+
+    def changed_waits(self) -> tuple[WaitChange, ...]:
+        """What demands wait for now, where that is not what was answered before.
+
+        Of an execution that is over, the last: nothing is queued there any more.
+        """
+        return waiting.tell(self._admission)
+
+    @property
+    def has_changed_waits(self) -> bool:
+        """Whether there may be something to tell."""
+        return bool(self._admission.untold)
 
     # ------------------------------------------------------------ questions
 
@@ -152,18 +165,16 @@ class Machine:
 
     def holds(self, execution: str) -> dict[str, float]:
         """What the plan still holds back: task to seconds into the run."""
-        run = self._known(execution)
-        left = {hold.gate for hold in run.plan_holds}
-        held = run.group.holds.items()
-        return {id_: s for id_, s in held if not left.isdisjoint(run.tasks[id_].demand.gates)}
+        return self._known(execution).holds()
 
     def waiting(self, execution: str) -> tuple[WaitChange, ...]:
         """What the queued tasks of the execution wait for now, by demand."""
-        return tuple(
-            waiting.wait_change(demand)
-            for demand in self._known(execution).demands
-            if demand.queued
-        )
+        demands = self._known(execution).demands
+        return tuple(waiting.wait_change(demand) for demand in demands if demand.queued)
+
+    def waiting_for(self) -> Counter[str]:
+        """How many task runs of all executions wait for a thing now, by LimitKey or Hold."""
+        return waiting.counts(self._executions.values())
 
     def waits(self, execution: str, task: str) -> dict[str, float]:
         """Seconds the task has waited up to now, by LimitKey or Hold."""
@@ -202,6 +213,8 @@ class Machine:
         )
         self._executions[event.execution] = execution
         self._admission.open()
+        if event.progress is not None:  # what was told of it when it came to be is not known
+            self._admission.untold.update(dict.fromkeys(execution.demands))
         life.open_tasks += execution.tasks_left
         if execution.state is ExecutionState.PENDING:
             execution.started_at = life.now
@@ -258,7 +271,7 @@ class Machine:
                 waiting.owe_in_all(run.execution, (Hold.RECOVERY,), seconds)
         self._taken_up = []
 
-    def _decide(self, waits: tuple[WaitChange, ...]) -> Decision:
+    def _decide(self) -> Decision:
         life = self._life
         if life.stops:
             life.instructions.extend(life.stops.values())
@@ -274,7 +287,7 @@ class Machine:
             del self._executions[execution.id]
             self._planned.pop(execution.id, None)
         decision = make(
-            Decision, (tuple(life.transitions), tuple(life.steps), tuple(life.instructions), waits)
+            Decision, (tuple(life.transitions), tuple(life.steps), tuple(life.instructions))
         )
         life.transitions, life.steps, life.instructions, life.over = [], [], [], []
         return decision
@@ -351,7 +364,7 @@ class Machine:
                 run,
                 Reason.WORKER_LOST,
                 policy.LOST_ERROR,
-                started_at=_began_at(run),
+                started_at=run.began_at,
                 finished_at=self._life.now,
             )
 
@@ -368,7 +381,7 @@ class Machine:
             Wish(
                 finish,
                 AttemptState.RETURNED,
-                started_at=_began_at(run) if began else None,
+                started_at=run.began_at if began else None,
                 finished_at=self._life.now if began else None,
                 cause=run.cause,
                 unused=not began,
@@ -482,8 +495,3 @@ class Machine:
                 started_at=run.started_at,
                 finished_at=life.now,
             )
-
-
-def _began_at(run: TaskRun) -> float:
-    """When an attempt began that is known to have begun: not before it was dispatched."""
-    return run.dispatched_at if run.started_at is None else run.started_at

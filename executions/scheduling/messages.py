@@ -290,4 +290,3 @@ class Decision(NamedTuple):
     transitions: tuple[Transition, ...] = ()
     executions: tuple[ExecutionTransition, ...] = ()
     instructions: tuple[Instruction, ...] = ()
-    waits: tuple[WaitChange, ...] = ()

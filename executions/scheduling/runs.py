@@ -33,6 +33,7 @@ from executions.scheduling.watchers import Watchers
 
 if TYPE_CHECKING:
     from executions.scheduling.lifecycle import Wish
+    from executions.scheduling.messages import WaitChange
 
 NOTHING: Mapping[str, float] = {}
 NEVER_ENTERED: list[float] = []
@@ -106,6 +107,11 @@ class TaskRun:
     def is_live(self) -> bool:
         """Whether it holds a slot."""
         return self.state is TaskState.DISPATCHED or self.state is TaskState.RUNNING
+
+    @property
+    def began_at(self) -> float:
+        """When a live attempt began, of which that is known: not before it was dispatched."""
+        return self.dispatched_at if self.started_at is None else self.started_at
 
     def progress(self) -> TaskProgress:
         """What has to be remembered of it."""
@@ -192,13 +198,12 @@ class Demand:
         "places",
         "queue",
         "queued",
-        "queued_told",
         "reasons",
         "reservation",
         "reserved",
-        "reserved_for",
         "seen",
         "snapshot",
+        "told",
         "totals",
         "unbooked",
         "watching",
@@ -233,13 +238,12 @@ class Demand:
         self.places = [len(self.reasons) - 1]
         """Of the reasons that there ever were: owed for a recovery, or lacked."""
         self.lack = Lack([])
-        """What it waits for, as was told last."""
+        """What it waits for, as settled last."""
         self.lacks = [self.lack]
         """All that it ever waited for."""
         self.by_short = {0: self.lack}
         """The same by the lines without room: see `lacking`."""
         self.keys_since = 0.0
-        self.reserved_for = ""
         self.totals = [0.0] * len(self.reasons)
         """Seconds waited since the demand is there, by reason."""
         self.snapshot: list[float] | None = None
@@ -248,7 +252,8 @@ class Demand:
         """Since when it lacked that, or since the totals were last brought up to date."""
         self.unbooked: dict[Lack, None] = {}
         """What it lacked for some seconds that are not in the totals yet."""
-        self.queued_told = 0
+        self.told: WaitChange | None = None
+        """What was told of it last; None: nothing since the machine took it up."""
 
     def lacking(self, short: int) -> Lack:
         """What it lacks when those of its lines have no room, or what it needs is reserved.
@@ -342,6 +347,12 @@ class ExecutionRun:
         if found is None:
             found = self.alones[key] = Alone()
         return found
+
+    def holds(self) -> dict[str, float]:
+        """What the plan still holds back: task to seconds into the run."""
+        left = {hold.gate for hold in self.plan_holds}
+        held = self.group.holds.items()
+        return {id_: s for id_, s in held if not left.isdisjoint(self.tasks[id_].demand.gates)}
 
     def counts(self) -> Counter[TaskState]:
         """How many task runs stand where."""

@@ -8,6 +8,9 @@ counted in full for each in the run's `waited`.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from executions.scheduling.admission import Admission
 from executions.scheduling.capacity import RESERVED
 from executions.scheduling.messages import WaitChange, make
@@ -63,38 +66,31 @@ def owe_in_all(execution: ExecutionRun, keys: tuple[str, ...], seconds: float) -
         execution.waited_s[key] += seconds
 
 
-def settle(admission: Admission, now: float) -> tuple[WaitChange, ...]:
-    """Find what every demand that may be concerned waits for now; answer what changed."""
+def settle(admission: Admission, now: float) -> None:
+    """Find what every demand that may be concerned waits for from now on."""
     short = admission.board.short
     concerned = _concerned(admission)
-    is_any_kept, reserved_for = bool(admission.kept), ""
-    changes = []
+    is_any_kept = bool(admission.kept)
     for demand in concerned:
-        queued = demand.queued
         if is_any_kept:
-            lack, reserved_for = reasons(demand, short)
+            lack = reasons(demand, short)[0]
         else:
-            lacking = demand.mask & short if queued else 0
+            lacking = demand.mask & short if demand.queued else 0
             lack = demand.by_short.get(lacking) or demand.lacking(lacking)
         if lack is not demand.lack:
             _change(demand, lack, now)
-        elif queued == demand.queued_told and reserved_for == demand.reserved_for:
-            continue
-        demand.queued_told = queued
-        demand.reserved_for = reserved_for
-        changes.append(
-            make(
-                WaitChange,
-                (
-                    demand.execution.id,
-                    demand.number,
-                    lack.keys,
-                    queued,
-                    demand.keys_since,
-                    reserved_for,
-                ),
-            )
-        )
+    admission.untold.update(concerned)
+
+
+def tell(admission: Admission) -> tuple[WaitChange, ...]:
+    """What demands wait for now, where that is not what was told of them last."""
+    changes = []
+    for demand in admission.untold:
+        change = wait_change(demand)
+        if change != demand.told:
+            demand.told = change
+            changes.append(change)
+    admission.untold = {}
     return tuple(changes)
 
 
@@ -130,17 +126,31 @@ def _add_concerned_by_reservations(admission: Admission, concerned: dict[Demand,
 
 def wait_change(demand: Demand) -> WaitChange:
     """What the demand waits for now, as it is told to others."""
+    keys = demand.lack.keys
+    reserved_for = ""
+    if Hold.RESERVED in keys:
+        reserved_for = reasons(demand, demand.execution.board.short)[1]
     return make(
         WaitChange,
         (
             demand.execution.id,
             demand.number,
-            demand.lack.keys,
+            keys,
             demand.queued,
             demand.keys_since,
-            demand.reserved_for,
+            reserved_for,
         ),
     )
+
+
+def counts(executions: Iterable[ExecutionRun]) -> Counter[str]:
+    """How many task runs wait for a thing now, by LimitKey or Hold."""
+    found = Counter[str]()
+    for execution in executions:
+        for demand in execution.demands:
+            for key in demand.lack.keys:
+                found[key] += demand.queued
+    return found
 
 
 def reasons(demand: Demand, short: int) -> tuple[Lack, str]:

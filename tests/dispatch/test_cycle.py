@@ -64,6 +64,11 @@ def test_a_limit_holds_and_what_waited_for_it_is_recorded(bus, dispatcher, worke
     assert execution.alone["team:duo"] > 0.1
 
 
+def test_nothing_waits_in_what_is_over(bus, dispatcher, worker):
+    execution = finish(submit(bus, {"task_id": "A"}, {"task_id": "B"}, max_concurrency=1))
+    assert [*execution.demands.values_list("queued", "keys")] == [(0, [])]
+
+
 def test_what_a_worker_cannot_even_begin_has_failed_and_says_why(
     bus, dispatcher, worker, monkeypatch
 ):

@@ -144,6 +144,10 @@ class MachineInTheWorld(RuleBasedStateMachine):
         self.world.tell(Tick())
 
     @rule()
+    def ask_what_changed(self):
+        self.world.ask_what_changed()
+
+    @rule()
     def turn_the_clock_back(self):
         decision = self.world.machine.handle([Tick()], self.world.now - 3600)
         self.world.twin.handle([Tick()], self.world.now - 3600)
@@ -208,6 +212,7 @@ class MachineInTheWorld(RuleBasedStateMachine):
                 world.tell(Tick())
         assert not world.open
         assert all(used == 0 for used, _ in world.machine.usage().values())
+        world.ask_what_changed()
         world.judge()
 
 

@@ -6,6 +6,7 @@ run. A twin machine is told the same and must decide the same.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from executions.scheduling.machine import Machine
@@ -46,6 +47,7 @@ class World:
         self.executions: dict[str, str] = {}
         self.open: set[str] = set()
         self.wake_at: float | None = None
+        self.waits: dict[tuple[str, int], object] = {}  # what was said of each demand last
         self.told: list = []
         self.is_broken = False
         self.start_machines()
@@ -108,6 +110,20 @@ class World:
             assert same == {t: p for t, p in before.tasks.items() if t in same}
             assert (after.state, after.stopping_to) == (before.state, before.stopping_to)
 
+    def ask_what_changed(self) -> None:
+        """All that was said at any time is what all queues wait for now."""
+        changes = self.machine.changed_waits()
+        assert len(changes) == len({(wait.execution, wait.demand) for wait in changes})
+        self.waits.update({(wait.execution, wait.demand): wait for wait in changes})
+        assert self.machine.changed_waits() == ()
+        believed = [wait for wait in self.waits.values() if wait.queued]
+        told = [wait for id_ in self.machine.executions() for wait in self.machine.waiting(id_)]
+        assert sorted(believed) == sorted(told)
+        queued = Counter(id_ for (id_, _), state in self.states.items() if state == "queued")
+        assert queued == sum((Counter({w.execution: w.queued}) for w in believed), Counter())
+        by_key = sum((Counter(dict.fromkeys(w.keys, w.queued)) for w in believed), Counter())
+        assert self.machine.waiting_for() == by_key
+
     # ------------------------------------------------------------ believing
 
     def believe(self, decision) -> None:
@@ -131,6 +147,7 @@ class World:
                 self.stopping.add(key)
             elif isinstance(instruction, CloseExecution):
                 self._believe_closed(instruction)
+                self.ask_what_changed()  # nothing is told of it later
 
     def _believe_transition(self, transition, workers) -> None:
         key = transition.execution, transition.task
