@@ -27,9 +27,14 @@ from executions.dispatch.bus import BusDownError, default_bus
 from executions.models import Attempt, Demand, Execution, Leadership, WorkerProcess
 from executions.scheduling.model import OPEN_EXECUTION_STATES
 from executions.watching import audit, uses
+from executions.watching.shared import KeptReadings
 
 log = structlog.get_logger(__name__)
 
+KEPT_S = 1.0
+"""Anybody may ask, and each answer counts in the tables: so all who ask within this share one."""
+ready_kept: KeptReadings[dict[str, str]] = KeptReadings(KEPT_S)
+metrics_kept: KeptReadings[bytes] = KeptReadings(KEPT_S)
 WORKER_FRESH = timedelta(seconds=45)
 
 
@@ -103,6 +108,11 @@ def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (a view's sig
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (a view's signature)
     """Whether runs that are submitted now are worked on; 503 says what is missing."""
+    body = ready_kept.read("ready", _readiness)
+    return JsonResponse(body, status=200 if body["status"] == "ok" else 503)
+
+
+def _readiness() -> dict[str, str]:
     found: dict[str, str] = {}
     for name, check in CHECKS.items():
         try:
@@ -112,8 +122,7 @@ def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (a view's sign
     body = {name: found.get(name, "ok") for name in CHECKS}
     if "database" not in found:
         body["permits"] = _audited()
-    status = "unavailable" if found else "ok"
-    return JsonResponse({"status": status, **body}, status=503 if found else 200)
+    return {"status": "unavailable" if found else "ok", **body}
 
 
 def _audited() -> str:
@@ -238,4 +247,5 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse(f"{error}\n", status=401, content_type="text/plain")
     user = by_token[0] if by_token else request.user
     registry = ALL if user.has_perm("executions.view_team") else NAMELESS
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    text = metrics_kept.read(registry, lambda: generate_latest(registry))
+    return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)

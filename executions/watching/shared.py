@@ -1,8 +1,13 @@
-"""One reading for many who ask at once: each waits for one that began after it had asked."""
+"""One reading for many who ask at once: each waits for one that began after it had asked.
+
+Whoever need not have the newest is given one that is a moment old.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -48,3 +53,25 @@ class SharedReadings(Generic[Read]):
         finally:
             if self._running.get(key) is task:
                 del self._running[key]
+
+
+class KeptReadings(Generic[Read]):
+    """For threads: of each key one reading a while, however many ask."""
+
+    def __init__(self, kept_s: float) -> None:
+        self._kept_s = kept_s
+        self._kept: dict[Hashable, tuple[float, Read]] = {}
+        self._lock = threading.Lock()
+
+    def read(self, key: Hashable, make: Callable[[], Read]) -> Read:
+        """What `make` found, at most so long ago; who asks while it looks waits for that."""
+        with self._lock:
+            until, read = self._kept.get(key, (float("-inf"), None))
+            if read is None or time.monotonic() >= until:
+                read = make()
+                self._kept[key] = (time.monotonic() + self._kept_s, read)
+            return read
+
+    def forget(self) -> None:
+        """Look anew at the next question."""
+        self._kept.clear()

@@ -7,12 +7,22 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError
 from django.utils import timezone
 
-from executions import selectors, services
+from executions import health, selectors, services
 from executions.models import Attempt, Execution, Leadership, TaskRun, WorkerProcess
 from tests.api.conftest import member
 from tests.api.records import finished
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def asked_for_the_first_time():
+    forget()
+
+
+def forget():
+    health.ready_kept.forget()
+    health.metrics_kept.forget()
 
 
 def test_health_needs_nothing(client):
@@ -41,6 +51,7 @@ def test_ready_with_a_leader_and_a_worker(client, redis_server):
     WorkerProcess.objects.create(incarnation="w", **worker)
     assert client.get("/readyz").status_code == 200
     WorkerProcess.objects.update(heartbeat_at=now - timedelta(minutes=1))
+    forget()
     assert client.get("/readyz").json()["worker"] == "no worker accepts work"
 
 
@@ -62,6 +73,24 @@ def test_metrics_take_a_token_as_prometheus_sends_it(client, viewer):
     asked = client.get("/metrics", headers={"Authorization": f"Token {token}"})
     assert NAMED in asked.content.decode()
     assert client.get("/metrics", headers={"Authorization": "Token x"}).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/metrics"])
+def test_many_who_ask_cost_one_look_at_the_tables(
+    client, redis_server, path, django_assert_num_queries, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(30):
+        told = client.get(path).content
+    with django_assert_num_queries(0):
+        assert {client.get(path).content for _ in range(20)} == {told}
+
+
+def test_who_asks_a_moment_later_is_told_what_is_so_then(client, redis_server, monkeypatch):
+    monkeypatch.setattr(health.ready_kept, "_kept_s", 0.0)
+    assert client.get("/readyz").json()["dispatcher"] != "ok"
+    expires_at = timezone.now() + timedelta(seconds=9)
+    Leadership.objects.update_or_create(pk=1, defaults={"expires_at": expires_at})
+    assert client.get("/readyz").json()["dispatcher"] == "ok"
 
 
 def test_a_database_that_is_away_says_nothing_of_itself(client, monkeypatch, redis_server):
