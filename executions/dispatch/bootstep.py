@@ -12,7 +12,7 @@ import click
 import structlog
 from celery import Celery, bootsteps
 
-from executions.dispatch import lanes
+from executions.dispatch import broker, lanes
 
 log = structlog.get_logger(__name__)
 
@@ -91,19 +91,8 @@ class LanesStep(bootsteps.StartStopStep):
         self.stop(parent)
 
 
-class LateAcknowledgements(bootsteps.Step):
-    """Lets an acknowledgement over a connection that has ended fail as the connection did.
-
-    Kombu's Redis transport raises AttributeError then, for which Celery would end the worker.
-    """
-
-    def __init__(self, parent: Any, **options: Any) -> None:
-        super().__init__(parent, **options)
-        parent.connection_errors = (*parent.connection_errors, AttributeError)
-
-
 def install(app: Celery) -> None:
-    """Teach a Celery application the two options and the steps."""
+    """Teach a Celery application the two options, the two steps and its way to Redis."""
     app.user_options["worker"].add(
         click.Option(["--dispatcher"], is_flag=True, help="Carry the dispatcher.")
     )
@@ -111,4 +100,4 @@ def install(app: Celery) -> None:
         click.Option(["--no-lanes"], is_flag=True, help="Take no assignments.")
     )
     app.steps["worker"].update((DispatcherStep, LanesStep))
-    app.steps["consumer"].add(LateAcknowledgements)
+    broker.install()
