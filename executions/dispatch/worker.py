@@ -105,6 +105,7 @@ class LaneWorker:
         self._lanes_asked: list[float] = []
         self._beats = 0
         self._confirmed_at = time.monotonic()
+        self._is_announced = False
         self._is_deaf = False  # to Redis
         self._is_draining = False
         self._is_hurried = False
@@ -129,20 +130,28 @@ class LaneWorker:
         """Announce this process and begin to listen."""
         self._runners.start()
         self._fan_out = FanOut()
-        WorkerProcess.objects.create(
-            incarnation=self.incarnation,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            slots=self._slots,
-            first_seen_at=Now(),
-            heartbeat_at=Now(),
-        )
+        self._announce()
         connection.close()
         self._beat()
         self._reporter.start()
         for thread in self._threads:
             thread.start()
         self._bus.wake()
+
+    def _announce(self) -> int:
+        """Enter this process in the database; as `_row_update`, to be tried again where that fails.
+
+        Nothing is given to a process that stands nowhere, so it may wait for a database.
+        """
+        about = {"host": socket.gethostname(), "pid": os.getpid(), "slots": self._slots}
+        moments = {"first_seen_at": Now(), "heartbeat_at": Now()}
+        try:  # one that failed may have been written
+            WorkerProcess.objects.get_or_create(pk=self.incarnation, defaults={**about, **moments})
+        except DatabaseError as error:
+            log.warning("not announced yet", error=str(error))
+            return -1
+        self._is_announced = True
+        return 1
 
     def drain(self, patience_s: float = DRAIN_S) -> None:
         """Take nothing new, let finish what does soon, hand back the rest, say goodbye."""
@@ -413,7 +422,8 @@ class LaneWorker:
     def _pulse_database(self) -> None:
         while not self._closed.wait(HEARTBEAT_EVERY_S):
             begun = time.monotonic()
-            written = self._row_update(heartbeat_at=Now())
+            known = self._is_announced
+            written = self._row_update(heartbeat_at=Now()) if known else self._announce()
             if written > 0:
                 self._keep_late_outputs()
             connection.close()

@@ -5,7 +5,7 @@ from django.db import OperationalError
 
 from executions.dispatch import worker as worker_module
 from executions.models import Attempt, AttemptOutput, WorkerProcess
-from tests.dispatch.small_site import accept, finish, submit, wait_until
+from tests.dispatch.small_site import a_worker, accept, finish, submit, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HELLO = {"task_id": "A", "runner": "shell", "payload": {"command": "echo hello"}}
@@ -29,6 +29,20 @@ def test_an_order_that_cannot_be_read_is_read_again(bus, dispatcher, worker, mon
     assert execution.outcome == "success"
     assert execution.task_runs.get().attempts == 1
     assert len(said) == 3
+
+
+def test_a_worker_that_starts_while_the_database_is_away_enters_itself_when_it_is_back(
+    bus, dispatcher, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(worker_module, "HEARTBEAT_EVERY_S", 0.05)
+    rows = WorkerProcess.objects
+    monkeypatch.setattr(rows, "get_or_create", away_first(rows.get_or_create, 3, said))
+    with a_worker(bus) as worker:
+        assert finish(submit(bus, HELLO, max_retries=0)).outcome == "success"
+        assert rows.get().incarnation == worker.incarnation
+    assert len(said) == 3
+    assert rows.get().gone_at
 
 
 def test_a_worker_that_could_ask_for_no_lane_asks_again(bus, dispatcher, worker, monkeypatch):
