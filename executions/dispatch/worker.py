@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models.functions import Now
 
 from executions.dispatch import bypass
@@ -406,7 +406,7 @@ class LaneWorker:
         """Write what was printed; what happened is told even where the database is away."""
         try:
             tap.keep(output)
-        except Attempt.DoesNotExist:  # removed meanwhile, with all that belongs to it
+        except (Attempt.DoesNotExist, IntegrityError):  # removed, with all that belongs to it
             return
         except DatabaseError as error:
             connection.close()

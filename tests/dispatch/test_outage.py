@@ -77,6 +77,21 @@ def test_what_was_done_is_recorded_though_its_output_has_to_wait(
     assert bytes(AttemptOutput.objects.get().head) == b"hello\n"
 
 
+def test_output_that_waited_until_its_attempt_was_removed_is_dropped(
+    bus, dispatcher, worker, monkeypatch
+):
+    said = []
+    tap = worker_module.OutputTap
+    monkeypatch.setattr(tap, "keep", away_first(tap.keep, 1, said))
+    execution = finish(submit(bus, HELLO, max_retries=0))
+    ((waiting, _),) = worker._late_outputs
+    assert waiting._key() == Attempt.objects.get().pk  # it is asked for once
+    execution.delete()
+    worker._keep_late_outputs()
+    assert not worker._late_outputs
+    assert not AttemptOutput.objects.exists()
+
+
 def test_what_an_attempt_printed_that_was_not_heard_to_begin_stops_no_leader(bus, request):
     """Its worker died with the word of its start: the order is given again, without its print."""
     execution = accept([HELLO], {})
