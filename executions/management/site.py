@@ -6,6 +6,7 @@ A killed process is started again; a stop ends all of them, workers first, and l
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shlex
 import signal
@@ -62,7 +63,7 @@ stdout_logfile_backups=2
 
 
 class PortTakenError(Exception):
-    """The port cannot be had: set PORT to another one."""
+    """The port cannot be had."""
 
 
 class NotReadyError(Exception):
@@ -90,7 +91,10 @@ class Site:
             except OverflowError:
                 raise PortTakenError(f"there is no port {self.port}") from None
             except OSError as error:
-                raise PortTakenError(f"{self.host}:{self.port}: {error.strerror}") from None
+                said = f"{self.host}:{self.port}: {error.strerror}"
+                if error.errno == errno.EADDRINUSE:
+                    said += f"; try PORT={self.port + 1}"
+                raise PortTakenError(said) from None
 
     def start(self) -> None:
         """Start everything."""

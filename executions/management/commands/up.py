@@ -47,7 +47,7 @@ class Command(BaseCommand):
         try:
             site.check_port()
         except PortTakenError as error:
-            raise CommandError(f"{PortTakenError.__doc__} ({error})") from None
+            raise CommandError(f"{PortTakenError.__doc__} {error}") from None
         for number in STOPPERS:
             signal.signal(number, _interrupt)
         try:
