@@ -30,6 +30,7 @@ from tests.chaos.stage import (
     long_running,
     marked_processes,
     process_of,
+    tokens_at_work,
 )
 
 
@@ -153,7 +154,7 @@ def worker_stopped(stage: Stage) -> str:
     incarnation = holder_of(execution)
     name = process_of(stage.site, incarnation)
     live = Attempt.objects.filter(worker=incarnation, released_at=None)
-    tokens = set(live.values_list("token", flat=True))
+    tokens = tokens_at_work(live)
     stage.site.freeze(name)
     killed_s, freed_s = ended_before_freed(stage, tokens)
     stage.site.send(name, signal.SIGCONT)

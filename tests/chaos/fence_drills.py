@@ -17,6 +17,7 @@ from tests.chaos.stage import (
     holder_of,
     long_running,
     process_of,
+    tokens_at_work,
 )
 
 STARTS_OVER = "starts over"
@@ -84,7 +85,7 @@ def worker_cut_off(stage: Stage) -> str:
     incarnation = holder_of(execution)
     name = process_of(stage.site, incarnation)
     live = Attempt.objects.filter(worker=incarnation, released_at=None)
-    tokens = set(live.values_list("token", flat=True))
+    tokens = tokens_at_work(live)
     sign.touch()
     ended_s, freed_s = ended_before_freed(stage, tokens)
     sign.unlink()

@@ -22,6 +22,7 @@ from tests.chaos.stage import (
     holder_of,
     long_running,
     process_of,
+    tokens_at_work,
 )
 
 SHORT_S, LONG_S = 10.0, 70.0
@@ -80,7 +81,7 @@ def _cut_worker(stage: Stage, targets: tuple[str, ...], cut_s: float) -> str:
     worker = holder_of(execution)
     host = host_of(process_of(stage.site, worker))
     held = Attempt.objects.filter(worker=worker, released_at=None, state="running")
-    tokens = set(held.values_list("token", flat=True))
+    tokens = tokens_at_work(held) if is_alone else set()
     begun = time.monotonic()
     said = f"no {'/'.join(targets)} {cut_s:.0f} s: "
     with network.cut(host, *targets):

@@ -14,6 +14,7 @@ from typing import Any
 import redis
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
 
 from executions import services
 from executions.models import (
@@ -195,6 +196,13 @@ def marked_processes(tokens: set[str]) -> list[int]:
         if any(f"PEXEC_TOKEN={token}".encode() in environ for token in tokens):
             found.append(int(environment.parent.name))
     return found
+
+
+def tokens_at_work(held: QuerySet[Attempt]) -> set[str]:
+    """Tokens of these attempts, once the commands of all run: it is told before they do."""
+    tokens = set(held.values_list("token", flat=True))
+    wait_until(lambda: all(marked_processes({token}) for token in tokens), 10, "commands run")
+    return tokens
 
 
 STOPPED_WITHIN_S = 25.0
