@@ -253,3 +253,19 @@ def test_focus_filter_and_the_chosen_row_survive_updates(watched, site, tmp_path
     page.keyboard.type("n")
     expect(page.get_by_label("Search tasks")).to_have_value("next")
     expect(row).to_have_count(1)
+
+
+def test_the_table_is_as_high_as_its_rows_and_no_higher_than_most_of_the_window(watched, site):
+    public_id = site.submit(
+        {"name": "many", "tasks": [{"id": f"n-{n}"} for n in range(60)] + [{"id": "only"}]}
+    )
+    page = watched.open(f"/executions/{public_id}/?tab=tasks")
+    live(page)
+    rows, search = page.locator("#task-rows tr[data-task]"), page.get_by_label("Search tasks")
+    height = "e => e.clientHeight / innerHeight"
+    for text, is_low in (("", False), ("only", True), ("", False)):
+        search.fill(text)
+        expect(page.locator("tr[data-task=n-14]")).to_have_count(0 if is_low else 1)
+        share = page.locator("#tasks-view").evaluate(height)
+        assert share < 0.15 if is_low else 0.55 < share < 0.61
+    assert rows.count() < 60
