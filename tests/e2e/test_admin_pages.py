@@ -18,6 +18,10 @@ PAGES = (
     "/admin/executions/taskrun/",
     "/admin/auth/user/1/change/",
 )
+CUT = """() => [...document.querySelectorAll(".form-row :is(textarea, select, input, .selector)")]
+  .filter((field) => field.getBoundingClientRect().right >
+    field.closest(".form-row").parentElement.getBoundingClientRect().right)
+  .map((field) => field.name || field.className)"""
 
 
 @pytest.mark.parametrize("look", [("light", 1280), ("dark", 390)], ids=str)
@@ -29,6 +33,8 @@ def test_the_admin_fits_and_reads(chromium, site, session, look):
         page = made.open(path)
         if made.overflow() > 0:
             wrong.append((path, f"{made.overflow()} px too wide"))
+        if cut := page.evaluate(CUT):
+            wrong.append((path, "cut at the edge", cut))
         said = list(made.faults)
         for violation in Axe().run(page).response["violations"]:
             places = [node["target"] for node in violation["nodes"]]
