@@ -16,7 +16,7 @@ class Channel(redis.Channel):
     def _connparams(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 (kombu's)
         if getattr(self.connection, "client", None) is None:
             raise ConnectionError("too late: the connection has ended")
-        return super()._connparams(asynchronous)  # type: ignore[misc]  # untold
+        return super()._connparams(asynchronous)  # type: ignore[misc]  # kombu's stubs lack it
 
 
 class Transport(redis.Transport):
