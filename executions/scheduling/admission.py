@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
-from operator import attrgetter
 from typing import Final
 
 from executions.scheduling.capacity import Capacity, Limit, Line, Need, release, take
@@ -27,8 +26,6 @@ from executions.scheduling.watchers import NEVER, Watchers
 
 NOT_DUE: Final = -1
 """It is enough to look when there is room."""
-
-GIVEN: Final = attrgetter("given")
 
 _Top = tuple[tuple[int, ...], int, Watchers]
 """(place, order, watchers): where the first of the watchers stands; no two demands are equal."""
@@ -52,9 +49,7 @@ class Admission:
         self._fresh: dict[ExecutionRun, None] = {}
         """Executions with demands that are to be looked at, whatever is freed."""
         self._reservation_numbers = 0
-        self._executions: dict[ExecutionRun, None] = {}
-        self._is_shared = False
-        """Whether several executions compete, so that it counts who holds how much."""
+        self._executions = 0
         self.reservations = 0
         """How many demands have a reservation now."""
         self.kept: dict[Limit, int | None] = {}
@@ -66,27 +61,19 @@ class Admission:
 
     # ------------------------------------------------------------ executions
 
-    def open(self, execution: ExecutionRun) -> None:
-        """One more execution competes; it holds nothing yet."""
-        self._executions[execution] = None
-        if len(self._executions) > 1 and not self._is_shared:
-            self._is_shared = True
-            for limit in self._capacity.limits.values():
-                limit.held = {}
-            for other in self._executions:
-                for run in other.live.values():
-                    _count_held(run.demand, 1)
+    def open(self) -> None:
+        """One more execution competes."""
+        self._executions += 1
 
     def close(self, execution: ExecutionRun) -> None:
         """Forget an execution that has nothing queued and holds nothing."""
-        del self._executions[execution]
-        self._is_shared = len(self._executions) > 1
+        self._executions -= 1
         self._fresh.pop(execution, None)
         for demand in execution.demands:
             self.unreserve(demand)
         self._forget_watchers(execution)
         for limit in _limits_of(execution):
-            limit.held.pop(execution, None)
+            limit.shares.pop(execution, None)
             if limit.is_local:
                 self.kept.pop(limit, None)
                 self._watched &= ~limit.bits
@@ -175,27 +162,21 @@ class Admission:
         if demand.reservation:
             self.unreserve(demand)
         demand.seen = None
-        take(demand.shared, demand.alone, self.board)
-        if self._is_shared:
-            _count_held(demand, 1)
+        take(demand.needs, self.board)
         run.worker = self._capacity.workers.seat() if demand.needs_worker else ""
         return run.worker
 
     def take(self, run: TaskRun) -> None:
         """The task run holds its slot from now on."""
         demand = run.demand
-        take(demand.shared, demand.alone, self.board)
-        if self._is_shared:
-            _count_held(demand, 1)
+        take(demand.needs, self.board)
         if demand.needs_worker:
             self._capacity.workers.occupy(run.worker)
 
     def release(self, run: TaskRun) -> None:
         """The task run's slot is free again."""
         demand = run.demand
-        release(demand.shared, demand.alone, self.board)
-        if self._is_shared:
-            _count_held(demand, -1)
+        release(demand.needs, self.board)
         if demand.needs_worker:
             self._capacity.workers.vacate(run.worker)
 
@@ -271,8 +252,7 @@ class Admission:
         """List those that wait for a call of the limit, and those that are due."""
         if limit.free <= 0:
             return
-        once_one_is_left = limit.given + limit.free - 1
-        self._call_due(limit, once_one_is_left)
+        self._call_due(limit, limit.offered - 1)  # so much is given when one unit is left
         listed = len(tops)
         for watchers in limit.callers.values():
             self._list_first(tops, watchers)
@@ -292,7 +272,7 @@ class Admission:
             order = heap[0]
             demand = by_order[order].demand
             if demand.watching is watchers and demand.queue[0] == order:
-                place = self._place(demand) if self._is_shared else ()
+                place = () if self._executions == 1 else self._place(demand)
                 heappush(tops, (place, order, watchers))
                 return
             heappop(heap)
@@ -306,14 +286,14 @@ class Admission:
     def _share(self, demand: Demand) -> int:
         """How much its execution holds of the scarcest site limit that it needs."""
         scarcest, share = None, 0
-        for limit in demand.limits:
+        for limit, _, _, own in demand.needs:
             if limit.is_local:
                 continue
-            free, held = limit.max - limit.used, limit.held.get(demand.execution, 0)
+            free = limit.max - limit.used
             if scarcest is None or free < scarcest:
-                scarcest, share = free, held
+                scarcest, share = free, own.held
             elif free == scarcest:
-                share = max(share, held)
+                share = max(share, own.held)
         return share
 
     def _blocker(self, demand: Demand) -> Lack | Limit | None:
@@ -334,14 +314,14 @@ class Admission:
         """
         noted = demand.seen
         if noted is None:
-            demand.seen = list(map(GIVEN, demand.limits))
+            demand.seen = [limit.offered - limit.free for limit in demand.limits]
         if isinstance(blocker, Limit):
             kept_out.append((demand, blocker))
             return
         line, due = blocker.lines[0], NOT_DUE
         if noted is None:
             if line.is_wide:
-                due = line.limit.given + line.turns
+                due = line.limit.offered - line.limit.free + line.turns
         elif line.limit not in demand.gates:
             line, due = self._turn_of(demand, blocker, noted)
         if due != NOT_DUE:
@@ -414,15 +394,7 @@ def can_ever_start(demand: Demand) -> bool:
 
 def is_passed_over(line: Line, seen: int) -> bool:
     """Whether the limit changed hands often enough since so many of its units were given out."""
-    return line.limit.given >= seen + line.turns
-
-
-def _count_held(demand: Demand, attempts: int) -> None:
-    """So many attempts more hold the site limits that the demand needs."""
-    execution = demand.execution
-    for limit in demand.limits:
-        if not limit.is_local:
-            limit.held[execution] = limit.held.get(execution, 0) + attempts
+    return line.limit.offered - line.limit.free >= seen + line.turns
 
 
 def _kept_by_any(demand: Demand) -> bool:
@@ -432,7 +404,7 @@ def _kept_by_any(demand: Demand) -> bool:
 
 def _kept_limit(demand: Demand) -> Limit | None:
     """The first of its limits that is kept for somebody who comes before it."""
-    for limit, amount, exclusive in demand.needs:
+    for limit, amount, exclusive, _ in demand.needs:
         if limit.kept_for and limit.keeper(demand, amount, exclusive=exclusive) is not None:
             return limit
     return None

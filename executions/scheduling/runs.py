@@ -181,7 +181,6 @@ class Demand:
     """
 
     __slots__ = (
-        "alone",
         "by_short",
         "execution",
         "gates",
@@ -203,7 +202,6 @@ class Demand:
         "reservation",
         "reserved",
         "seen",
-        "shared",
         "snapshot",
         "told",
         "totals",
@@ -220,10 +218,8 @@ class Demand:
         self.gates = gates
         self.needs = needs
         self.limits = tuple(limit for limit, *_ in needs)
-        self.shared = tuple((limit, n) for limit, n, exclusive in needs if not exclusive)
-        self.alone = tuple(limit for limit, _, exclusive in needs if exclusive)
         self.need_lines = [
-            limit.line(amount, exclusive=exclusive) for limit, amount, exclusive in needs
+            limit.line(amount, exclusive=exclusive) for limit, amount, exclusive, _ in needs
         ]
         self.lines = [*(gate.line(1, exclusive=False) for gate in gates), *self.need_lines]
         self.mask = sum(line.bit for line in self.lines)
@@ -458,14 +454,17 @@ def _demand(execution: ExecutionRun, number: int, run: TaskRun, capacity: Capaci
         wanted[limit_key(LimitKind.TEAM, task.team)] = (1, False)
     if task.task_type is not None:
         wanted[limit_key(LimitKind.TASK_TYPE, task.task_type)] = (1, False)
-    needs: list[Need] = []
+    asked: list[tuple[Limit, int, bool]] = []
     for key, (amount, exclusive) in wanted.items():
-        needs.append((capacity.site(key), amount, exclusive))
+        asked.append((capacity.site(key), amount, exclusive))
         if key in group.limits:
-            needs.append((execution.own_limit(key, group.limits[key]), amount, exclusive))
-    needs.append((execution.own_limit("max_concurrency", group.max_concurrency), 1, False))
+            asked.append((execution.own_limit(key, group.limits[key]), amount, exclusive))
+    asked.append((execution.own_limit("max_concurrency", group.max_concurrency), 1, False))
     if task.needs_worker:
-        needs.append((capacity.workers.limit, 1, False))
+        asked.append((capacity.workers.limit, 1, False))
+    needs = [
+        limit.need(amount, execution, exclusive=exclusive) for limit, amount, exclusive in asked
+    ]
     gates = [execution.paused]
     if not run.critical and group.critical_first:
         gates.append(execution.critical_phase)
