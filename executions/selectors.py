@@ -35,9 +35,9 @@ from executions.scheduling.model import (
     Strategy,
     TaskState,
 )
+from executions.specs import KEY_DIGITS, whole_number
 
 RECENT_FINISHED = 30
-KEY_DIGITS = 18
 EXECUTION_STATES = tuple(state.value for state in ExecutionState)
 TASK_STATES = tuple(state.value for state in TaskState)
 
@@ -104,15 +104,10 @@ def token_scope(token: Any) -> Scope:
     return Scope.READ if found is None else Scope(found)
 
 
-def _key(text: str) -> int | None:
-    """A number that fits a key; None for any other text."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= KEY_DIGITS else None
-
-
 def execution_find(user: Any, public_id: str) -> Execution | None:
     """The execution with this public id, if there is one the user may see."""
     number = public_id.removeprefix(EXECUTION_ID_PREFIX)
-    key = _key(number)
+    key = whole_number(number, KEY_DIGITS)
     if number == public_id or key is None:
         return None
     return (
@@ -171,11 +166,11 @@ def executions_filtered(user: Any, asked: Mapping[str, str]) -> QuerySet[Executi
         )
         found = found.filter(state__in=wanted)
     if group := filters.get("group"):
-        found = found.filter(group_id=_key(group))
+        found = found.filter(group_id=whole_number(group, KEY_DIGITS))
     if owner := filters.get("owner"):
         found = found.filter(submitted_by__username=owner)
     if words := filters.get("q", "").strip():
-        key = _key(words.upper().removeprefix(EXECUTION_ID_PREFIX))
+        key = whole_number(words.upper().removeprefix(EXECUTION_ID_PREFIX), KEY_DIGITS)
         found = found.filter(Q(name__icontains=words) | Q(pk=key))
     if filters.get("today"):
         found = found.filter(completed_at__gte=_midnight())

@@ -25,6 +25,7 @@ from executions.reporting.waits import execution_tasks
 from executions.watching import stories
 
 KEY_LIMIT = 200
+COUNT_DIGITS = 15
 QUERY: Final = "query"
 
 
@@ -191,9 +192,10 @@ def _count(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name, "")
     if not text:
         return default
-    if not text.isascii() or not text.isdigit() or len(text) > 15:  # noqa: PLR2004 (fits every database)
+    number = specs.whole_number(text, COUNT_DIGITS)
+    if number is None:
         raise ValidationError({name: ["must be a whole number of at least 0"]})
-    return int(text)
+    return number
 
 
 @extend_schema(operation_id="execution_timeline", responses=shapes.TimelineShape(many=True))

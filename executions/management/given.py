@@ -53,18 +53,20 @@ def _change_in(text: str) -> tuple[LimitKey, int]:
         key = limit_at(name)
     except BadLimitPath:
         raise ValueError(BadLimitPath.__doc__) from None
-    if not (value.isascii() and value.isdigit() and len(value) < 10):  # noqa: PLR2004 (fits every database)
+    number = specs.whole_number(value)
+    if number is None:
         raise ValueError("what follows '=' must be a whole number")
-    if key in (MAX_CONCURRENCY, WORKERS) and int(value) < 1:
+    if key in (MAX_CONCURRENCY, WORKERS) and number < 1:
         raise ValueError("must be at least 1")
-    return key, int(value)
+    return key, number
 
 
 def at_least_one(text: str) -> int:
     """A number of things there must be, as argparse asks."""
-    if not (text.isascii() and text.isdigit() and int(text[:9]) > 0):
+    number = specs.whole_number(text)
+    if not number:
         raise ArgumentTypeError(f"'{text}' is no whole number of at least 1")
-    return int(text[:9])
+    return number
 
 
 def text_of(path: str) -> bytes:
@@ -103,9 +105,8 @@ def spec_to_forecast(path: str, changes: Mapping[LimitKey, int]) -> specs.TaskGr
 def execution_given(public_id: str) -> Execution:
     """The execution with this id, with or without `PEXEC-`."""
     number = public_id.upper().removeprefix(EXECUTION_ID_PREFIX)
-    execution = None
-    if number.isascii() and number.isdigit() and len(number) < 19:  # noqa: PLR2004 (a BIGINT's digits)
-        execution = Execution.objects.filter(pk=int(number)).first()
+    key = specs.whole_number(number, specs.KEY_DIGITS)
+    execution = None if key is None else Execution.objects.filter(pk=key).first()
     if execution is None:
         raise bad_input(f"no execution '{public_id}'")
     return execution

@@ -31,7 +31,6 @@ from executions.watching import uses
 ROWS_SHOWN = 150
 GROUPS_SHOWN = 100
 CHANGE_LIMIT = 100_000
-DIGITS_LIMIT = 9
 PREFIX = "set."
 
 
@@ -39,11 +38,10 @@ def changes_asked(asked: Mapping[str, str], now: Mapping[str, int]) -> dict[Limi
     """Changed limits out of fields `set.team:dev_team=4`; what is as it is now is no change."""
     found: dict[LimitKey, int] = {}
     for name, value in asked.items():
-        is_number = value.isascii() and value.isdigit() and len(value) <= DIGITS_LIMIT
-        if not (name.startswith(PREFIX) and is_number):
+        number = specs.whole_number(value)
+        if number is None or not name.startswith(PREFIX):
             continue
         key = name.removeprefix(PREFIX)
-        number = int(value)
         if key in now and number != now[key] and number <= CHANGE_LIMIT:
             try:
                 found[limit_at(key)] = number

@@ -12,6 +12,7 @@ from executions.specs.limits_file import (
     limits_read,
     limits_text,
 )
+from executions.specs.numbers import KEY_DIGITS, whole_number
 from executions.specs.parsing import load, load_data, load_several, parse, parse_data
 from executions.specs.reading import LARGE_SPEC_BYTES, SPEC_BYTES, SpecFormat
 from executions.specs.shapes import (
@@ -24,6 +25,7 @@ from executions.specs.shapes import (
 from executions.specs.writing import dump, dump_several, group_of, json_schema, limits_with, plain
 
 __all__ = [
+    "KEY_DIGITS",
     "LARGE_SPEC_BYTES",
     "SPEC_BYTES",
     "CheckPayload",
@@ -55,4 +57,5 @@ __all__ = [
     "plain",
     "structure_faults",
     "validate",
+    "whole_number",
 ]

@@ -97,6 +97,7 @@ def test_a_database_that_is_away_is_told_without_its_password(shell):
         ("PEXEC run SPEC --user $'\\xff'", "no user"),
         ("UP --workers 0", "'0' is no whole number of at least 1"),
         ("UP --slots x", "'x' is no whole number of at least 1"),
+        ("UP --slots 1234567890", "'1234567890' is no whole number of at least 1"),
     ],
 )
 def test_what_makes_no_sense_is_bad_input(shell, command, words):
