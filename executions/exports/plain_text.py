@@ -12,7 +12,6 @@ DRIVING: Final = (
 )
 _DRIVING: Final = re.compile(f"[{DRIVING}]")
 _LINE: Final = re.compile(f"[{DRIVING}\t\n]")
-_JSON: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 GONE: Final = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -28,4 +27,4 @@ def plain_line(text: Any) -> str:
 
 def escaped_json(text: str) -> str:
     """JSON of the same value, with what drives terminals written as escapes."""
-    return _JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _DRIVING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
