@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from executions import selectors
 from executions.models import Resource, TaskGroup, TaskType, Team
+from executions.models.runs import EXECUTION_ID_PREFIX
 
 _RUN = re.compile(r"PEXEC-(\d{1,18})(?:/(.+))?", re.DOTALL)
 _LIMITS: Final[Mapping[str, type[Team | TaskType | Resource]]] = {
@@ -26,13 +27,18 @@ def target_addresses(targets: Iterable[str], user: Any) -> dict[str, str]:
     return _runs(told, user) | _limits(told) | _groups(told, user)
 
 
+def run_address(pk: int, task_id: str = "") -> str:
+    """Of an execution's page, with a task of it open where one is named."""
+    address = reverse("execution", args=[f"{EXECUTION_ID_PREFIX}{pk}"])
+    return f"{address}?task={quote(task_id)}" if task_id else address
+
+
 def _runs(targets: set[str], user: Any) -> dict[str, str]:
     found = {target: match for target in targets if (match := _RUN.fullmatch(target))}
     keys = {int(match[1]) for match in found.values()}
     visible = selectors.executions_visible_among(user, keys)
     return {
-        target: reverse("execution", args=[f"PEXEC-{match[1]}"])
-        + (f"?task={quote(match[2])}" if match[2] else "")
+        target: run_address(int(match[1]), match[2] or "")
         for target, match in found.items()
         if int(match[1]) in visible
     }

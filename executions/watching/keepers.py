@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container
-from typing import Any
+from typing import Any, Final
 
 from django.urls import reverse
 from django.utils.html import format_html
@@ -12,9 +12,12 @@ from django.utils.html import format_html
 from executions import selectors
 from executions.models import Resource, Task, TaskGroup, TaskRun, TaskType, Team
 from executions.scheduling.model import OPEN_EXECUTION_STATES, OPEN_TASK_STATES
+from executions.watching.deeds import run_address
 from executions.watching.uses import limit_holders
 
 Limit = Team | TaskType | Resource
+LANES: Final[dict[type[Limit], str]] = {Team: "team", TaskType: "task_type"}
+"""Where a task names such a limit; resources are in a list of needs."""
 NAMED = 20
 
 
@@ -48,9 +51,7 @@ def limit_keepers(limit: Limit, user: Any) -> list[str]:
 
 def _groups(limit: Limit, user: Any) -> list[str]:
     """The groups whose tasks ask for it."""
-    asking = {"required_resources__resource": limit}
-    if not isinstance(limit, Resource):
-        asking = {"team" if isinstance(limit, Team) else "task_type": limit}
+    asking = {LANES.get(type(limit), "required_resources__resource"): limit}
     counted = Counter(Task.objects.filter(**asking).values_list("group", flat=True))
     seen = selectors.groups_visible_to(user).filter(pk__in=counted)
     known = {group.pk: _group_link(group) for group in seen}
@@ -79,10 +80,9 @@ def _needing(limit: Limit) -> Counter[tuple[int, str]]:
     open_runs = TaskRun.objects.filter(
         state__in=sorted(OPEN_TASK_STATES), execution__state__in=sorted(OPEN_EXECUTION_STATES)
     ).order_by("execution")
-    if not isinstance(limit, Resource):
-        field = "team" if isinstance(limit, Team) else "task_type"
+    if lane := LANES.get(type(limit)):
         return Counter(
-            open_runs.filter(**{field: limit.name}).values_list("execution", "execution__name")
+            open_runs.filter(**{lane: limit.name}).values_list("execution", "execution__name")
         )
     rows = open_runs.exclude(required_resources=[])
     return Counter(
@@ -97,7 +97,7 @@ def _needing(limit: Limit) -> Counter[tuple[int, str]]:
 def _link(pk: int, task_id: str, visible: Container[int], name: str = "") -> str:
     if pk not in visible:
         return "a task you may not see" if task_id else "an execution you may not see"
-    address = reverse("execution", args=[f"PEXEC-{pk}"])
+    address = run_address(pk, task_id)
     if task_id:
-        return format_html('<a href="{}?task={}">{}</a> of PEXEC-{}', address, task_id, task_id, pk)
+        return format_html('<a href="{}">{}</a> of PEXEC-{}', address, task_id, pk)
     return format_html('<a href="{}">{} PEXEC-{}</a>', address, name, pk)

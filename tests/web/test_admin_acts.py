@@ -56,6 +56,12 @@ def test_deleting_what_is_in_use_says_why_and_by_whom(chief, held):
     assert Team.objects.filter(pk=team.pk).exists()
 
 
+def test_the_link_to_a_holder_leads_to_it_whatever_its_id(chief, held):
+    held.task_runs.filter(task_id="build").update(task_id="build+1")
+    text = chief.get(delete_page(Team.objects.get(name="dev_team"))).content.decode()
+    assert f'<a href="/executions/{held.public_id}/?task=build%2B1">build+1</a>' in text
+
+
 def test_a_limit_that_only_a_group_asks_for_names_the_group(chief, group):
     text = chief.get(delete_page(Team.objects.get(name="dev_team"))).content.decode()
     assert "asked for by 1 task of task group" in text
