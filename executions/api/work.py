@@ -10,7 +10,7 @@ from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from executions import selectors, services
+from executions import services
 from executions.api import shapes
 from executions.api.permissions import require
 
@@ -90,8 +90,5 @@ def work_fail(request: Request, token: str) -> Response:
 def work_hand_back(request: Request, token: str) -> Response:
     """Give the work back: it is offered again, and no retry is consumed."""
     require(request, "add_execution")
-    attempt = selectors.work_returnable(request.user).filter(token=token).first()
-    if attempt is None:
-        raise services.WorkTakenError
-    services.work_hand_back(attempt=attempt, user=request.user)
+    services.work_hand_back(token=token, user=request.user)
     return Response(status=status.HTTP_204_NO_CONTENT)

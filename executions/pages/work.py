@@ -87,7 +87,7 @@ def _hand_back(request: HttpRequest, pk: int) -> None:
     held = selectors.work_returnable(request.user).filter(pk=pk).first()
     if held is None:
         raise services.WorkTakenError
-    services.work_hand_back(attempt=held, user=request.user)
+    services.work_hand_back(token=held.token, user=request.user)
     messages.success(request, f"{held.task_run.task_id} is offered again.")
 
 

@@ -91,22 +91,18 @@ def work_heartbeat(
 
 def work_complete(*, token: str, user: Any, result: Any = None) -> None:
     """The work is done. Raises WorkTakenError or BadResultError."""
-    _end(token, user, CommandVerb.COMPLETE, {"result": keep(result)})
+    _end(_mine(token, user), user, CommandVerb.COMPLETE, {"result": keep(result)})
 
 
 def work_fail(*, token: str, user: Any, error: str) -> None:
     """The work failed. Raises WorkTakenError."""
-    _end(token, user, CommandVerb.FAIL, {"error": error})
+    _end(_mine(token, user), user, CommandVerb.FAIL, {"error": error})
 
 
-def work_hand_back(*, attempt: Attempt, user: Any) -> None:
+def work_hand_back(*, token: str, user: Any) -> None:
     """Offer it to others again; no retry is consumed. Raises WorkTakenError."""
-    with transaction.atomic():
-        held = selectors.work_returnable(user).filter(pk=attempt.pk)
-        found = held.select_for_update(of=("self",)).first()
-        if found is None or _is_answered(found.token):
-            raise WorkTakenError
-        _tell(found, user, CommandVerb.HAND_BACK, {})
+    held = selectors.work_returnable(user).filter(token=token)
+    _end(held, user, CommandVerb.HAND_BACK, {})
 
 
 def _mine(token: str, user: Any) -> QuerySet[Attempt]:
@@ -119,10 +115,11 @@ def _is_answered(token: str) -> bool:
     return Command.objects.filter(attempt__token=token, verb__in=verbs).exists()
 
 
-def _end(token: str, user: Any, verb: CommandVerb, payload: dict[str, Any]) -> None:
+def _end(held: QuerySet[Attempt], user: Any, verb: CommandVerb, payload: dict[str, Any]) -> None:
+    """End the attempt that is held, if there is one that nobody ended. Raises WorkTakenError."""
     with transaction.atomic():
-        attempt = _mine(token, user).select_for_update(of=("self",)).first()
-        if attempt is None or _is_answered(token):
+        attempt = held.select_for_update(of=("self",)).first()
+        if attempt is None or _is_answered(attempt.token):
             raise WorkTakenError
         _tell(attempt, user, verb, payload)
 

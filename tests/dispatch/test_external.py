@@ -117,7 +117,7 @@ def test_who_may_no_more_gives_the_work_back_and_no_retry_is_consumed(bus, dispa
 def test_what_is_handed_back_is_offered_again(bus, dispatcher, ann):
     execution = submit(bus, external("A"), max_retries=0)
     first = taken(bus, execution, ann)
-    services.work_hand_back(attempt=first, user=ann)
+    services.work_hand_back(token=first.token, user=ann)
     wait_until(offered(execution).exists, "the work is offered again")
     answered(bus, services.work_complete, taken(bus, execution, ann), ann)
     finish(execution)
