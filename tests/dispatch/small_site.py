@@ -14,6 +14,8 @@ from executions.scheduling.graph import demand_numbers
 from executions.scheduling.model import FINAL_EXECUTION_STATES
 
 WITHIN_S = 20.0
+LONG = {"task_id": "A", "runner": "shell", "payload": {"command": "sleep 60"}}
+"""A task that goes on until it is stopped."""
 
 
 def wait_until(condition, what):

@@ -12,7 +12,7 @@ from executions.dispatch.bus import Bus
 from executions.dispatch.dispatcher import Dispatcher
 from executions.dispatch.output_tap import OutputTap
 from executions.models import Attempt, Command, CommandVerb, Leadership, WorkerProcess
-from tests.dispatch.small_site import WITHIN_S, a_worker, finish, submit, wait_until
+from tests.dispatch.small_site import LONG, WITHIN_S, a_worker, finish, submit, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -129,9 +129,7 @@ def test_no_slot_is_given_back_before_what_ended_had_ended(
 
 def test_a_cancel_reaches_a_worker_without_redis(bus, own_bus, dispatcher, lose_redis):
     with a_worker(own_bus):
-        execution = submit(
-            bus, {"task_id": "A", "runner": "shell", "payload": {"command": "sleep 60"}}
-        )
+        execution = submit(bus, LONG)
         wait_until(running(execution).exists, "A runs")
         lose_redis(own_bus)
         cancel(bus, execution)
@@ -150,9 +148,7 @@ def test_an_order_that_never_came_is_cancelled_all_the_same(bus, own_bus, dispat
 
 def test_a_worker_without_redis_hands_back_what_it_runs(bus, own_bus, dispatcher, lose_redis):
     with a_worker(own_bus):
-        execution = submit(
-            bus, {"task_id": "A", "runner": "shell", "payload": {"command": "sleep 60"}}
-        )
+        execution = submit(bus, LONG)
         wait_until(running(execution).exists, "A runs")
         lose_redis(own_bus)
     wait_until(execution.task_runs.filter(state="queued").exists, "A is there for others")

@@ -20,7 +20,7 @@ from executions.models import (
     Team,
     WorkerProcess,
 )
-from tests.dispatch.small_site import WITHIN_S, a_worker, finish, states, submit, wait_until
+from tests.dispatch.small_site import LONG, WITHIN_S, a_worker, finish, states, submit, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -113,7 +113,7 @@ def test_a_failure_skips_what_depends_on_it_and_names_it(bus, dispatcher, worker
 def test_cancel_stops_what_runs(bus, dispatcher, worker):
     execution = submit(
         bus,
-        {"task_id": "A", "runner": "shell", "payload": {"command": "sleep 60"}},
+        LONG,
         {"task_id": "B", "depends_on": ["A"]},
     )
     running = execution.task_runs.filter(state="running")
@@ -170,7 +170,7 @@ def test_external_work_waits_for_its_taker(bus, dispatcher):
 
 
 def test_a_drained_worker_hands_work_back_without_a_retry(bus, dispatcher, worker):
-    execution = submit(bus, {"task_id": "A", "runner": "shell", "payload": {"command": "sleep 60"}})
+    execution = submit(bus, LONG)
     wait_until(execution.task_runs.filter(state="running").exists, "A runs")
     worker.drain(patience_s=0.0)
     wait_until(execution.task_runs.filter(state="queued").exists, "A is handed back")

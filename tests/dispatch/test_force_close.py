@@ -7,10 +7,9 @@ from django.utils import timezone
 from executions import services
 from executions.dispatch import dispatcher as dispatcher_module
 from executions.models import Attempt, Command, TaskRun
-from tests.dispatch.small_site import finish, states, submit, wait_until
+from tests.dispatch.small_site import LONG, finish, states, submit, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-FOREVER = {"task_id": "A", "runner": "shell", "payload": {"command": "sleep 60"}}
 
 
 def running(execution):
@@ -25,7 +24,7 @@ def closed(attempt):
 
 
 def test_a_forced_end_counts_as_lost_and_frees_what_was_held(bus, dispatcher, worker):
-    execution = submit(bus, FOREVER, retry_on_lost=0)
+    execution = submit(bus, LONG, retry_on_lost=0)
     attempt = running(execution)
     closed(attempt)
     bus.wake()
@@ -38,7 +37,7 @@ def test_a_forced_end_counts_as_lost_and_frees_what_was_held(bus, dispatcher, wo
 
 
 def test_its_worker_is_told_to_stop_it(bus, dispatcher, worker):
-    execution = submit(bus, FOREVER, retry_on_lost=0)
+    execution = submit(bus, LONG, retry_on_lost=0)
     closed(running(execution))
     bus.wake()
     finish(execution)
@@ -51,7 +50,7 @@ def test_what_nobody_knows_is_stopped_on_its_worker(bus, dispatcher, worker, mon
     The worker's own look into the database, which finds it too, is left out.
     """
     monkeypatch.setattr(worker, "_by_database", lambda: None)
-    execution = submit(bus, FOREVER, retry_on_lost=0)
+    execution = submit(bus, LONG, retry_on_lost=0)
     attempt = running(execution)
     plain, lost = dispatcher_module.Leader._say_stop, []
 
@@ -69,7 +68,7 @@ def test_what_nobody_knows_is_stopped_on_its_worker(bus, dispatcher, worker, mon
 
 
 def test_what_a_worker_says_of_a_closed_attempt_changes_nothing(bus, dispatcher, worker):
-    execution = submit(bus, FOREVER, retry_on_lost=0)
+    execution = submit(bus, LONG, retry_on_lost=0)
     attempt = running(execution)
     closed(attempt)
     bus.wake()
@@ -112,7 +111,7 @@ def always_audited(monkeypatch):
 def test_a_leader_whose_attempts_are_not_those_of_the_database_loads_again(
     always_audited, bus, dispatcher, worker, caplog
 ):
-    execution = submit(bus, FOREVER, {"task_id": "B", "depends_on": ["A"]}, retry_on_lost=0)
+    execution = submit(bus, LONG, {"task_id": "B", "depends_on": ["A"]}, retry_on_lost=0)
     attempt = running(execution)
     Attempt.objects.filter(pk=attempt.pk).update(state="failed", released_at=timezone.now())
     bus.wake()

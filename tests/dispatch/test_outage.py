@@ -64,29 +64,25 @@ def test_an_order_that_stays_unreadable_is_handed_back_without_a_retry(
     assert len(said) == 2
 
 
-def test_what_was_done_is_recorded_though_its_output_has_to_wait(
-    bus, dispatcher, worker, monkeypatch
-):
-    said = []
+@pytest.fixture
+def kept_back(bus, dispatcher, worker, monkeypatch):
+    """A run over while the database was away, so that its output waits on its worker."""
     tap = worker_module.OutputTap
-    monkeypatch.setattr(tap, "keep", away_first(tap.keep, 1, said))
-    execution = finish(submit(bus, HELLO, max_retries=0))
-    assert execution.outcome == "success"
+    monkeypatch.setattr(tap, "keep", away_first(tap.keep, 1, []))
+    return finish(submit(bus, HELLO, max_retries=0))
+
+
+def test_what_was_done_is_recorded_though_its_output_has_to_wait(worker, kept_back):
+    assert kept_back.outcome == "success"
     assert not AttemptOutput.objects.exists()
     worker._keep_late_outputs()
     assert bytes(AttemptOutput.objects.get().head) == b"hello\n"
 
 
-def test_output_that_waited_until_its_attempt_was_removed_is_dropped(
-    bus, dispatcher, worker, monkeypatch
-):
-    said = []
-    tap = worker_module.OutputTap
-    monkeypatch.setattr(tap, "keep", away_first(tap.keep, 1, said))
-    execution = finish(submit(bus, HELLO, max_retries=0))
+def test_output_that_waited_until_its_attempt_was_removed_is_dropped(worker, kept_back):
     ((waiting, _),) = worker._late_outputs
     assert waiting._key() == Attempt.objects.get().pk  # it is asked for once
-    execution.delete()
+    kept_back.delete()
     worker._keep_late_outputs()
     assert not worker._late_outputs
     assert not AttemptOutput.objects.exists()

@@ -10,10 +10,9 @@ import pytest
 from executions.dispatch import lanes
 from executions.dispatch.bootstep import LanesStep
 from executions.models import Attempt
-from tests.dispatch.small_site import submit, wait_until
+from tests.dispatch.small_site import LONG, submit, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LONG = {"task_id": "A", "runner": "shell", "payload": {"command": "sleep 60"}}
 
 
 @pytest.fixture
