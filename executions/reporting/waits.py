@@ -8,6 +8,7 @@ from typing import Any
 from executions.models import Attempt, Demand, Execution, TaskRun
 from executions.reporting.log import iso, run_ms
 from executions.scheduling.model import TaskState
+from executions.scheduling.needs import limit_name, waits_by_name
 
 
 def execution_tasks(execution: Execution, rows: Iterable[TaskRun]) -> list[dict[str, Any]]:
@@ -49,9 +50,9 @@ def _task(row: TaskRun, waits: Mapping[int, Demand], live: Attempt | None) -> di
         "error": row.error,
         "skipped_because_of": row.skipped_because_of,
         "result": row.result,
-        "waits_for": list(demand.keys) if is_waiting and demand else [],
+        "waits_for": [limit_name(key) for key in demand.keys] if is_waiting and demand else [],
         "reserved_for": demand.reserved_for if is_waiting and demand else "",
-        "waited_s": row.waits,
+        "waited_s": waits_by_name(row.waits),
         "progress": live.progress if live else None,
         "progress_line": live.progress_line if live else "",
         "claimed_by": live.claimed_by.get_username() if live and live.claimed_by else None,

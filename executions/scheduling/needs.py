@@ -89,3 +89,8 @@ def limit_name(key: str) -> str:
     if not slash or ":" in execution:
         return key
     return f"{OWN}{what}" if ":" in what else what
+
+
+def waits_by_name(waits: Mapping[str, float]) -> dict[str, float]:
+    """Seconds waited, by the name people see of what was waited for."""
+    return {limit_name(key): seconds for key, seconds in waits.items()}

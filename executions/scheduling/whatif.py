@@ -25,6 +25,7 @@ from executions.scheduling.model import (
     Strategy,
     Task,
 )
+from executions.scheduling.needs import waits_by_name
 from executions.scheduling.planning import schedule_json
 from executions.scheduling.policy import backoff_s
 from executions.scheduling.replanning import seconds_known, workers_of
@@ -124,7 +125,7 @@ class WhatIf:
                 {"limit": key, "from": now, "to": then} for key, (now, then) in self.changes.items()
             ],
             "binding_limits": [limit.as_json() for limit in limits],
-            "waits": {row.id: dict(row.waits) for row in changed.schedule if row.waits},
+            "waits": {row.id: waits_by_name(row.waits) for row in changed.schedule if row.waits},
             "advice": [advice.as_json() for advice in self.advice],
             "schedule": schedule_json(changed.schedule),
         }

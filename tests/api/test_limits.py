@@ -42,8 +42,11 @@ def test_use_holders_and_waiters_are_told(as_viewer, busy):
 
 
 def test_a_queued_task_says_what_it_waits_for(as_viewer, busy):
+    TaskRun.objects.filter(task_id="B").update(waits={f"{busy}/max_concurrency": 2.5})
+    Demand.objects.update(keys=["team:dev_team", f"{busy}/max_concurrency"])
     answer = as_viewer.get(f"/api/v1/executions/{busy}/task-runs/", {"q": "B"}).json()
-    assert answer["results"][0]["waits_for"] == ["team:dev_team"]
+    assert answer["results"][0]["waits_for"] == ["team:dev_team", "max_concurrency"]
+    assert answer["results"][0]["waited_s"] == {"max_concurrency": 2.5}
 
 
 def test_a_limit_is_changed_by_who_may_and_remembers_who_and_why(as_viewer):

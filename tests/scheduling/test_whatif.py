@@ -115,6 +115,14 @@ def test_it_says_what_binds_and_what_one_more_saves():
     assert json.loads(json.dumps(found)) == found
 
 
+def test_limits_have_the_same_names_wherever_they_are_told():
+    of = group(task("A"), task("B"), max_concurrency=1)
+    _, log = really_run(of, {})
+    found = ask(of, log, {}).as_json()
+    assert found["waits"] == {"B": {"max_concurrency": 1}}
+    assert found["binding_limits"][0]["limit"] == "max_concurrency"
+
+
 def test_backoffs_are_replayed_as_they_were():
     of = group(task("A"), task("B", "A"), strategy=Strategy.RETRY_FAILED)
     spread = itertools.cycle([0.9, 0.1])
