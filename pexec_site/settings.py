@@ -320,7 +320,7 @@ REST_FRAMEWORK = {
         "executions.api.parsing.YamlParser",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "executions.api.openapi.Described",
     "EXCEPTION_HANDLER": "executions.api.problems.handle",
     "URL_FORMAT_OVERRIDE": None,  # `format` belongs to reports
     "NUM_PROXIES": PEXEC_PROXIES,
@@ -338,8 +338,20 @@ REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_LIMIT_PER_USER": 50}
 SPECTACULAR_SETTINGS = {
     "TITLE": "pexec",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "COMPONENT_SPLIT_PATCH": False,  # a change of a limit must say the limit
+    "ENUM_NAME_OVERRIDES": {
+        "TaskStateEnum": "executions.scheduling.model.TaskState",
+        "ExecutionStateEnum": "executions.scheduling.model.ExecutionState",
+        "AttemptStateEnum": "executions.scheduling.model.AttemptState",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "executions.api.openapi.with_refusals",
+    ],
 }
 
 # ---------------------------------------------------------------- the product's own

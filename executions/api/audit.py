@@ -14,13 +14,14 @@ from rest_framework.response import Response
 
 from executions import selectors
 from executions.api import shapes
-from executions.api.pagination import Pages
+from executions.api.pagination import page_of, paged
 from executions.api.permissions import require
 from executions.attachments import attachment
 from executions.exports.audit_csv import audit_csv
 
 CSV_ROWS = 100_000
-FILTERS = ("by", "verb", "q", "since", "until", "format")
+FILTERS = ("by", "verb", "q", "since", "until")
+FORMATS = ("json", "csv")
 
 
 def _check(asked: Mapping[str, str]) -> None:
@@ -30,16 +31,23 @@ def _check(asked: Mapping[str, str]) -> None:
         for name in ("since", "until")
         if asked.get(name) and selectors.moment_of(asked[name]) is None
     }
-    if asked.get("format", "json") not in ("json", "csv"):
-        faults["format"] = ["there are json, csv"]
+    if asked.get("format", "json") not in FORMATS:
+        faults["format"] = [f"there are {', '.join(FORMATS)}"]
     if faults:
         raise ValidationError(faults)
 
 
+@paged
 @extend_schema(
     operation_id="audit_list",
-    parameters=[OpenApiParameter(name, OpenApiTypes.STR) for name in FILTERS],
-    responses=shapes.AuditShape(many=True),
+    parameters=[
+        *(OpenApiParameter(name, OpenApiTypes.STR) for name in FILTERS),
+        OpenApiParameter("format", OpenApiTypes.STR, enum=FORMATS),
+    ],
+    responses={
+        (200, "application/json"): shapes.AuditShape(many=True),
+        (200, "text/csv"): OpenApiTypes.STR,
+    },
 )
 @api_view(["GET"])
 def audit_collection(request: Request) -> HttpResponse | Response:
@@ -51,6 +59,4 @@ def audit_collection(request: Request) -> HttpResponse | Response:
         rows = found.values_list("at", "by", "verb", "target", "details")[:CSV_ROWS]
         text = audit_csv((at.isoformat(), *more) for at, *more in rows)
         return attachment(text, "audit.csv", "text/csv")
-    pages = Pages()
-    page = pages.paginate_queryset(found, request)
-    return pages.get_paginated_response(shapes.AuditShape(page, many=True).data)
+    return page_of(request, found, lambda page: shapes.AuditShape(page, many=True).data)

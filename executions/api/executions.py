@@ -15,8 +15,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from executions import exports, selectors, services, specs
-from executions.api import shapes
-from executions.api.pagination import Pages
+from executions.api import report_shapes, shapes
+from executions.api.pagination import page_of, paged
 from executions.api.parsing import fields
 from executions.api.permissions import require, visible_execution, visible_group
 from executions.reporting.forecast import execution_expected_end, execution_what_if
@@ -33,16 +33,11 @@ def _texts(*names: str) -> list[OpenApiParameter]:
     return [OpenApiParameter(name, OpenApiTypes.STR, QUERY) for name in names]
 
 
-PAGE_PARAMETERS = [
-    OpenApiParameter("page", OpenApiTypes.INT, QUERY),
-    OpenApiParameter("page_size", OpenApiTypes.INT, QUERY),
-]
-
-
+@paged
 @extend_schema(
     methods=["GET"],
     operation_id="executions_list",
-    parameters=[*PAGE_PARAMETERS, *_texts("state", "group", "owner", "q", "today")],
+    parameters=_texts("state", "group", "owner", "q", "today"),
     responses=shapes.ExecutionShape(many=True),
 )
 @extend_schema(
@@ -50,7 +45,7 @@ PAGE_PARAMETERS = [
     operation_id="executions_submit",
     request=shapes.SubmissionShape,
     parameters=[OpenApiParameter("Idempotency-Key", OpenApiTypes.STR, "header")],
-    responses={201: shapes.ExecutionShape, 400: shapes.ProblemShape, 409: shapes.ProblemShape},
+    responses={201: shapes.ExecutionShape, 409: shapes.ProblemShape},
 )
 @api_view(["GET", "POST"])
 def execution_collection(request: Request) -> Response:
@@ -59,9 +54,11 @@ def execution_collection(request: Request) -> Response:
         return _submit(request)
     require(request, "view_execution")
     found = selectors.executions_filtered(request.user, request.query_params.dict())
-    pages = Pages()
-    page = pages.paginate_queryset(found.select_related("submitted_by"), request)
-    return pages.get_paginated_response(shapes.ExecutionShape(page, many=True).data)
+    return page_of(
+        request,
+        found.select_related("submitted_by"),
+        lambda page: shapes.ExecutionShape(page, many=True).data,
+    )
 
 
 def _submit(request: Request) -> Response:
@@ -111,9 +108,10 @@ def execution_detail(request: Request, public_id: str) -> Response:
     return Response(shapes.ExecutionShape(visible_execution(request, public_id)).data)
 
 
+@paged
 @extend_schema(
     operation_id="execution_task_runs",
-    parameters=[*PAGE_PARAMETERS, *_texts("state", "q")],
+    parameters=_texts("state", "q"),
     responses=shapes.TaskRunShape(many=True),
 )
 @api_view(["GET"])
@@ -124,9 +122,7 @@ def execution_task_runs(request: Request, public_id: str) -> Response:
     found = selectors.task_runs_filtered(
         execution, state=asked.get("state", ""), words=asked.get("q", "")
     )
-    pages = Pages()
-    page = pages.paginate_queryset(found, request) or []
-    return pages.get_paginated_response(execution_tasks(execution, page))
+    return page_of(request, found, lambda page: execution_tasks(execution, page))
 
 
 @extend_schema(
@@ -171,7 +167,7 @@ def _attempt(pk: int, task_id: str, number: int | None) -> Any:
 @extend_schema(
     operation_id="attempt_force_close",
     request=shapes.ForceCloseShape,
-    responses={202: shapes.ExecutionShape, 400: shapes.ProblemShape, 409: shapes.ProblemShape},
+    responses={202: shapes.ExecutionShape, 409: shapes.ProblemShape},
 )
 @api_view(["POST"])
 def attempt_force_close(request: Request, public_id: str, task_id: str) -> Response:
@@ -208,7 +204,11 @@ def execution_timeline_view(request: Request, public_id: str) -> Response:
 @extend_schema(
     operation_id="execution_report",
     parameters=[OpenApiParameter("format", OpenApiTypes.STR, QUERY, enum=list(exports.EXPORTS))],
-    responses={200: OpenApiTypes.OBJECT, 400: shapes.ProblemShape},
+    responses={
+        (200, kind.media_type): report_shapes.ReportShape if name == "json" else OpenApiTypes.STR
+        for name, kind in exports.EXPORTS.items()
+        if name != "trace"  # a file of JSON, too
+    },
 )
 @api_view(["GET"])
 def execution_report_view(request: Request, public_id: str) -> HttpResponse:
@@ -278,7 +278,7 @@ def execution_retry_failed(request: Request, public_id: str) -> Response:
 @extend_schema(
     operation_id="execution_what_if",
     request=shapes.ChangesShape,
-    responses={200: OpenApiTypes.OBJECT, 400: shapes.ProblemShape, 409: shapes.ProblemShape},
+    responses={200: report_shapes.WhatIfShape, 409: shapes.ProblemShape},
 )
 @api_view(["POST"])
 def execution_what_if_view(request: Request, public_id: str) -> Response:
@@ -292,7 +292,7 @@ def execution_what_if_view(request: Request, public_id: str) -> Response:
 @extend_schema(
     operation_id="execution_forecast",
     request=None,
-    responses={200: OpenApiTypes.OBJECT},
+    responses=report_shapes.ExpectedEndShape,
 )
 @api_view(["GET"])
 def execution_forecast_view(request: Request, public_id: str) -> Response:

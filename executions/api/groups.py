@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from executions import selectors, services, specs
-from executions.api import shapes
-from executions.api.pagination import Pages
+from executions.api import report_shapes, shapes
+from executions.api.pagination import page_of, paged
 from executions.api.parsing import fields
 from executions.api.permissions import require, visible_group
 from executions.reporting.forecast import group_plan
@@ -23,6 +23,7 @@ READ_ONLY = ("id", "owner", "created_at", "updated_at")
 """What an answer says beside the spec; ignored when it comes back."""
 
 
+@paged
 @extend_schema(
     methods=["GET"],
     operation_id="task_groups_list",
@@ -32,8 +33,8 @@ READ_ONLY = ("id", "owner", "created_at", "updated_at")
 @extend_schema(
     methods=["POST"],
     operation_id="task_groups_create",
-    request=OpenApiTypes.OBJECT,
-    responses={201: OpenApiTypes.OBJECT, 400: shapes.ProblemShape},
+    request=specs.TaskGroupSpec,
+    responses={201: shapes.SavedGroup},
 )
 @api_view(["GET", "POST"])
 def group_collection(request: Request) -> Response:
@@ -47,18 +48,17 @@ def group_collection(request: Request) -> Response:
     found = selectors.groups_visible_to(request.user).select_related("owner")
     if words := request.query_params.get("q", ""):
         found = found.filter(name__icontains=words.replace("\0", ""))
-    pages = Pages()
     counted = found.annotate(task_count=Count("tasks")).order_by("name")
-    page = pages.paginate_queryset(counted, request)
-    return pages.get_paginated_response(shapes.GroupShape(page, many=True).data)
+    return page_of(request, counted, lambda page: shapes.GroupShape(page, many=True).data)
 
 
-@extend_schema(methods=["GET"], operation_id="task_group_get", responses=OpenApiTypes.OBJECT)
+@extend_schema(methods=["GET"], operation_id="task_group_get", responses=shapes.SavedGroup)
 @extend_schema(
-    methods=["PUT", "PATCH"],
-    request=OpenApiTypes.OBJECT,
-    responses={200: OpenApiTypes.OBJECT, 400: shapes.ProblemShape},
+    methods=["PUT"],
+    request=specs.TaskGroupSpec,
+    responses=shapes.SavedGroup,
 )
+@extend_schema(methods=["PATCH"], request=OpenApiTypes.OBJECT, responses=shapes.SavedGroup)
 @extend_schema(methods=["DELETE"], responses={204: None})
 @api_view(["GET", "PUT", "PATCH", "DELETE"])
 def group_detail(request: Request, key: str) -> Response:
@@ -81,13 +81,13 @@ def group_detail(request: Request, key: str) -> Response:
 @extend_schema(
     methods=["GET"],
     operation_id="task_group_plan",
-    responses={200: OpenApiTypes.OBJECT, 400: shapes.ProblemShape},
+    responses={200: report_shapes.PlanShape, 409: shapes.ProblemShape},
 )
 @extend_schema(
     methods=["POST"],
     operation_id="task_group_plan_if",
     request=shapes.ChangesShape,
-    responses={200: OpenApiTypes.OBJECT, 400: shapes.ProblemShape},
+    responses={200: report_shapes.PlanShape, 409: shapes.ProblemShape},
 )
 @api_view(["GET", "POST"])
 def group_plan_view(request: Request, key: str) -> Response:

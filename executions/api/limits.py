@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from executions import selectors, services
 from executions.api import shapes
+from executions.api.pagination import page_of, paged
 from executions.api.permissions import require
 from executions.scheduling.model import LimitKind
 from executions.watching import uses
@@ -40,19 +41,20 @@ def _holder(holder: dict[str, Any], visible: set[int]) -> dict[str, Any]:
 def _views(kind: LimitKind, permission: str) -> tuple[Any, Any]:
     """The list of one kind of limit, and one of them."""
 
+    @paged
     @extend_schema(operation_id=f"{kind}_list", responses=shapes.LimitShape(many=True))
     @api_view(["GET"])
     def collection(request: Request) -> Response:
         """All of them with present use, who waits and who holds."""
         require(request, f"view_{permission}")
-        return Response(_rows(request, kind))
+        return page_of(request, _rows(request, kind), list)
 
     @extend_schema(methods=["GET"], operation_id=f"{kind}_get", responses=shapes.LimitShape)
     @extend_schema(
         methods=["PATCH"],
         operation_id=f"{kind}_change",
         request=shapes.LimitChangeShape,
-        responses={200: shapes.LimitShape, 400: shapes.ProblemShape},
+        responses=shapes.LimitShape,
     )
     @api_view(["GET", "PATCH"])
     def detail(request: Request, name: str) -> Response:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from executions import selectors, services
 from executions.api import shapes
-from executions.api.pagination import Pages
+from executions.api.pagination import page_of, paged
 from executions.api.permissions import require
 
 
@@ -20,16 +20,13 @@ def _allowed(request: Request, verb: str) -> None:
     require(request, f"{verb}_secret", least=services.Scope.CONFIGURE)
 
 
+@paged
 @extend_schema(methods=["GET"], operation_id="secret_list", responses=shapes.SecretShape(many=True))
 @extend_schema(
     methods=["POST"],
     operation_id="secret_make",
     request=shapes.NewSecretShape,
-    responses={
-        201: shapes.SecretShape,
-        400: shapes.ProblemShape,
-        409: shapes.ProblemShape,
-    },
+    responses={201: shapes.SecretShape, 409: shapes.ProblemShape},
 )
 @api_view(["GET", "POST"])
 def secret_collection(request: Request) -> Response:
@@ -41,9 +38,9 @@ def secret_collection(request: Request) -> Response:
         secret = services.secret_make(user=request.user, **given.validated_data)
         return Response(shapes.SecretShape(secret).data, status.HTTP_201_CREATED)
     _allowed(request, "view")
-    pages = Pages()
-    page = pages.paginate_queryset(selectors.secrets(), request)
-    return pages.get_paginated_response(shapes.SecretShape(page, many=True).data)
+    return page_of(
+        request, selectors.secrets(), lambda page: shapes.SecretShape(page, many=True).data
+    )
 
 
 @extend_schema(methods=["GET"], operation_id="secret_get", responses=shapes.SecretShape)
@@ -51,7 +48,7 @@ def secret_collection(request: Request) -> Response:
     methods=["PUT"],
     operation_id="secret_replace",
     request=shapes.SecretValueShape,
-    responses={200: shapes.SecretShape, 400: shapes.ProblemShape},
+    responses=shapes.SecretShape,
 )
 @extend_schema(methods=["DELETE"], operation_id="secret_delete", responses={204: None})
 @api_view(["GET", "PUT", "DELETE"])

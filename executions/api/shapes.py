@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -10,6 +12,12 @@ from rest_framework import serializers
 from executions import services
 from executions.scheduling.conditions import BadLimitPath, limit_at
 from executions.scheduling.model import ExecutionState, LimitKey, Outcome, TaskState
+from executions.specs import TaskGroupSpec
+
+
+def one_of(words: type[StrEnum], **more: Any) -> serializers.ChoiceField:
+    """A field that is one of these words; the enum lends its name to the document."""
+    return serializers.ChoiceField(choices=[(word.value, word.name) for word in words], **more)
 
 
 class ExecutionShape(serializers.Serializer[Any]):
@@ -17,8 +25,8 @@ class ExecutionShape(serializers.Serializer[Any]):
 
     id = serializers.CharField(source="public_id")
     name = serializers.CharField()
-    status = serializers.ChoiceField(choices=[s.value for s in ExecutionState], source="state")
-    outcome = serializers.ChoiceField(choices=[o.value for o in Outcome], allow_blank=True)
+    status = one_of(ExecutionState, source="state")
+    outcome = one_of(Outcome, allow_blank=True)
     error = serializers.CharField()
     task_group = serializers.IntegerField(source="group_id", allow_null=True)
     parent_execution = serializers.SerializerMethodField()
@@ -62,6 +70,15 @@ class GroupShape(serializers.Serializer[Any]):
         return group.owner.get_username() if group.owner else None
 
 
+class SavedGroup(TaskGroupSpec):
+    """A task group as its spec, with what the site knows of it beside."""
+
+    id: int
+    owner: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
 class TaskRunShape(serializers.Serializer[Any]):
     """One task of an execution."""
 
@@ -76,7 +93,7 @@ class TaskRunShape(serializers.Serializer[Any]):
     depends_on = serializers.ListField(child=serializers.CharField())
     duration_s = serializers.FloatField(allow_null=True)
     duration_source = serializers.CharField()
-    status = serializers.ChoiceField(choices=[s.value for s in TaskState])
+    status = one_of(TaskState)
     since = serializers.CharField()
     attempts = serializers.IntegerField()
     not_before = serializers.CharField(allow_null=True)

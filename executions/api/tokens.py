@@ -34,7 +34,7 @@ class SignInThrottle(AnonRateThrottle):
 @extend_schema(
     operation_id="token_make",
     request=shapes.CredentialsShape,
-    responses={201: shapes.TokenShape, 401: shapes.ProblemShape},
+    responses={201: shapes.TokenShape},
     auth=[],
 )
 @api_view(["POST"])
@@ -56,7 +56,9 @@ def token_make(request: Request) -> Response:
     return Response(answer, status.HTTP_201_CREATED)
 
 
-@extend_schema(operation_id="token_end", request=None, responses={204: None})
+@extend_schema(
+    operation_id="token_end", request=None, responses={204: None, 400: shapes.ProblemShape}
+)
 @api_view(["POST"])
 def token_end(request: Request) -> Response:
     """End the token this request came with."""

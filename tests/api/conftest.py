@@ -3,7 +3,8 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
-from rest_framework.test import APIClient
+
+from tests.api.document import DocumentedClient
 
 
 def person(name: str, *permissions: str):
@@ -21,8 +22,8 @@ def member(role: str, name: str | None = None):
     return user
 
 
-def client_of(user) -> APIClient:
-    client = APIClient(raise_request_exception=True)
+def client_of(user) -> DocumentedClient:
+    client = DocumentedClient(raise_request_exception=True)
     client.force_authenticate(user)
     return client
 

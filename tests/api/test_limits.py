@@ -32,7 +32,7 @@ def busy(as_author):
 
 
 def test_use_holders_and_waiters_are_told(as_viewer, busy):
-    teams = {row["name"]: row for row in as_viewer.get("/api/v1/teams/").json()}
+    teams = {row["name"]: row for row in as_viewer.get("/api/v1/teams/").json()["results"]}
     assert (teams["pm_team"]["maximum"], teams["pm_team"]["used"]) == (3, 0)
     dev = teams["dev_team"]
     assert (dev["maximum"], dev["used"], dev["waiting"]) == (10, 1, 1)

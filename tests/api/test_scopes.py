@@ -7,12 +7,12 @@ import pytest
 from django.apps import apps
 from django.utils import timezone
 from knox.models import AuthToken
-from rest_framework.test import APIClient
 
 from executions import selectors, services
 from executions.models import TokenScope
 from tests.api import test_roles
 from tests.api.conftest import member
+from tests.api.document import DocumentedClient
 from tests.api.test_roles import ANSWERS, address
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ def needed(verb, route):
 
 
 def client_with(user, scope):
-    client = APIClient()
+    client = DocumentedClient()
     body = {"username": user.username, "password": "the right one", "scope": scope, "days": 7}
     made = client.post("/api/v1/tokens/", body, format="json")
     assert (made.status_code, made.json()["scope"]) == (201, scope)
@@ -85,7 +85,7 @@ def test_a_spec_brought_along_is_configuring(chief):
 
 def test_a_token_goes_no_further_than_was_asked_for(chief):
     body = {"username": "chief", "password": "the right one"}
-    assert APIClient().post("/api/v1/tokens/", body, format="json").json()["scope"] == "read"
+    assert DocumentedClient().post("/api/v1/tokens/", body, format="json").json()["scope"] == "read"
 
 
 def test_a_token_made_another_way_looks_only(chief):
@@ -105,7 +105,7 @@ def test_tokens_from_before_there_were_scopes_keep_theirs(chief):
 
 def test_a_token_ends_when_it_was_to(chief):
     body = {"username": "chief", "password": "the right one", "days": 7}
-    made = APIClient().post("/api/v1/tokens/", body, format="json").json()
+    made = DocumentedClient().post("/api/v1/tokens/", body, format="json").json()
     ends = timezone.datetime.fromisoformat(made["expires_at"].replace("Z", "+00:00"))
     assert abs(ends - timezone.now() - timedelta(days=7)) < timedelta(minutes=1)
 
@@ -113,6 +113,6 @@ def test_a_token_ends_when_it_was_to(chief):
 @pytest.mark.parametrize("wrong", [{"scope": "all"}, {"days": 0}, {"days": 1000}])
 def test_a_scope_or_a_time_that_cannot_be_is_refused_with_its_place(chief, wrong):
     body = {"username": "chief", "password": "the right one", **wrong}
-    answer = APIClient().post("/api/v1/tokens/", body, format="json")
+    answer = DocumentedClient().post("/api/v1/tokens/", body, format="json")
     assert answer.status_code == 400
     assert [fault["place"] for fault in answer.json()["faults"]] == [*wrong]

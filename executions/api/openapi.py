@@ -1,0 +1,57 @@
+"""The OpenAPI document: names without our suffixes, and every refusal a request may meet."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from drf_spectacular.openapi import AutoSchema
+from rest_framework.serializers import Serializer
+
+from executions.api.problems import PHRASES, PROBLEM_TYPE
+
+PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
+OTHERWISE: Final = "Any other refusal: a method, media type or size not taken; too many requests."
+
+
+class Described(AutoSchema):
+    """Components are named for what they are: `ExecutionShape` is an `Execution`."""
+
+    def get_serializer_name(
+        self, serializer: Serializer[Any], direction: Literal["request", "response"]
+    ) -> str:
+        """The name of a serializer's component."""
+        return str(super().get_serializer_name(serializer, direction)).removesuffix("Shape")
+
+    def get_tags(self) -> list[str]:
+        """By what an address is about."""
+        return [self.path.removeprefix("/api/v1/").partition("/")[0]]
+
+
+def with_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """The document with what each operation may answer instead, all of it problem+json."""
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            answers = operation["responses"]
+            codes = _refusals(operation) | {code for code in answers if code >= "400"}
+            kept = {code: told for code, told in answers.items() if code not in codes}
+            refused = {code: _problem(PHRASES[int(code)]) for code in sorted(codes)}
+            operation["responses"] = {**kept, **refused, "default": _problem(OTHERWISE)}
+    return result
+
+
+def _refusals(operation: dict[str, Any]) -> set[str]:
+    """Those that follow from what an operation takes and who may ask for it."""
+    places = {parameter["in"] for parameter in operation.get("parameters", ())}
+    names = {parameter["name"] for parameter in operation.get("parameters", ())}
+    found = {"401"}
+    if operation.get("security"):
+        found.add("403")
+    if "path" in places or "page" in names:
+        found.add("404")
+    if "requestBody" in operation or places & {"query", "header"}:
+        found.add("400")
+    return found
+
+
+def _problem(words: str) -> dict[str, Any]:
+    return {"content": {PROBLEM_TYPE: {"schema": PROBLEM}}, "description": words}
