@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from executions import exports, selectors, services, specs
 from executions.api import report_shapes, shapes
 from executions.api.pagination import page_of, paged
-from executions.api.parsing import fields
+from executions.api.parsing import asked, fields
 from executions.api.permissions import require, visible_execution, visible_group
 from executions.reporting.forecast import execution_expected_end, execution_what_if
 from executions.reporting.report import execution_report, execution_timeline
@@ -118,9 +118,9 @@ def execution_detail(request: Request, public_id: str) -> Response:
 def execution_task_runs(request: Request, public_id: str) -> Response:
     """The tasks of an execution; a queued one says what it waits for."""
     execution = visible_execution(request, public_id)
-    asked = request.query_params
+    query = request.query_params
     found = selectors.task_runs_filtered(
-        execution, state=asked.get("state", ""), words=asked.get("q", "")
+        execution, state=query.get("state", ""), words=query.get("q", "")
     )
     return page_of(request, found, lambda page: execution_tasks(execution, page))
 
@@ -174,12 +174,9 @@ def attempt_force_close(request: Request, public_id: str, task_id: str) -> Respo
     """Declare a live attempt lost, whatever its worker says: its permits are free at once."""
     execution = visible_execution(request, public_id)
     require(request, "force_close")
-    asked = shapes.ForceCloseShape(data=request.data)
-    asked.is_valid(raise_exception=True)
-    attempt = _attempt(execution.pk, task_id, asked.validated_data.get("attempt"))
-    services.attempt_force_close(
-        attempt=attempt, user=request.user, reason=asked.validated_data["reason"]
-    )
+    wanted = asked(shapes.ForceCloseShape, request)
+    attempt = _attempt(execution.pk, task_id, wanted.get("attempt"))
+    services.attempt_force_close(attempt=attempt, user=request.user, reason=wanted["reason"])
     execution.refresh_from_db()
     return Response(shapes.ExecutionShape(execution).data, status.HTTP_202_ACCEPTED)
 
@@ -266,12 +263,9 @@ def execution_retry_failed(request: Request, public_id: str) -> Response:
     """A new execution with only the tasks that did not complete, or those named of them."""
     execution = visible_execution(request, public_id)
     require(request, "change_execution")
-    asked = shapes.RetryShape(data=request.data)
-    asked.is_valid(raise_exception=True)
+    wanted = asked(shapes.RetryShape, request)
     return _created(
-        services.execution_retry_failed(
-            execution=execution, user=request.user, **asked.validated_data
-        )
+        services.execution_retry_failed(execution=execution, user=request.user, **wanted)
     )
 
 
@@ -284,9 +278,8 @@ def execution_retry_failed(request: Request, public_id: str) -> Response:
 def execution_what_if_view(request: Request, public_id: str) -> Response:
     """What the run would have taken under other limits; changes nothing."""
     execution = visible_execution(request, public_id)
-    changes = shapes.ChangesShape(data=request.data)
-    changes.is_valid(raise_exception=True)
-    return Response(execution_what_if(execution, changes.validated_data["set"]).as_json())
+    changes = asked(shapes.ChangesShape, request)["set"]
+    return Response(execution_what_if(execution, changes).as_json())
 
 
 @extend_schema(

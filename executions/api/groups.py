@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from executions import selectors, services, specs
 from executions.api import report_shapes, shapes
 from executions.api.pagination import page_of, paged
-from executions.api.parsing import fields
+from executions.api.parsing import asked, fields
 from executions.api.permissions import require, visible_group
 from executions.reporting.forecast import group_plan
 
@@ -93,9 +93,8 @@ def group_detail(request: Request, key: str) -> Response:
 def group_plan_view(request: Request, key: str) -> Response:
     """Groups, forecast, bounds, advice under today's limits; POST: under other ones."""
     group = visible_group(request, key)
-    changes = shapes.ChangesShape(data=request.data if request.method == "POST" else {})
-    changes.is_valid(raise_exception=True)
-    plan = group_plan(services.spec_of(group), group=group, changes=changes.validated_data["set"])
+    changes = asked(shapes.ChangesShape, request)["set"] if request.method == "POST" else {}
+    plan = group_plan(services.spec_of(group), group=group, changes=changes)
     return Response(plan.as_json())
 
 

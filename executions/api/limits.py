@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from executions import selectors, services
 from executions.api import shapes
 from executions.api.pagination import page_of, paged
+from executions.api.parsing import asked
 from executions.api.permissions import require
 from executions.scheduling.model import LimitKind
 from executions.watching import uses
@@ -65,13 +66,12 @@ def _views(kind: LimitKind, permission: str) -> tuple[Any, Any]:
             raise Http404
         if request.method == "PATCH":
             require(request, f"change_{permission}")
-            change = shapes.LimitChangeShape(data=request.data)
-            change.is_valid(raise_exception=True)
+            change = asked(shapes.LimitChangeShape, request)
             services.limit_change(
                 limit=limit,
-                value=change.validated_data["maximum"],
+                value=change["maximum"],
                 user=request.user,
-                reason=change.validated_data["reason"],
+                reason=change["reason"],
             )
         return Response(next(row for row in _rows(request, kind) if row["name"] == name))
 

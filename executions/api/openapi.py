@@ -35,8 +35,17 @@ def with_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             codes = _refusals(operation) | {code for code in answers if code >= "400"}
             kept = {code: told for code, told in answers.items() if code not in codes}
             refused = {code: _problem(PHRASES[int(code)]) for code in sorted(codes)}
+            _close(operation, result["components"]["schemas"])
             operation["responses"] = {**kept, **refused, "default": _problem(OTHERWISE)}
     return result
+
+
+def _close(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Say that a body takes no other fields than those told."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        name = content["schema"].get("$ref", "").rpartition("/")[2]
+        if name:
+            schemas[name]["additionalProperties"] = False
 
 
 def _refusals(operation: dict[str, Any]) -> set[str]:

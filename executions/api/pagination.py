@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from executions.specs import whole_number
+
+SIZE_DIGITS = 15
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -18,6 +22,14 @@ class Pages(PageNumberPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 1000
+
+    def get_page_size(self, request: Request) -> int:
+        """Rows a page. Raises ValidationError: a size misread would be another list."""
+        text = request.query_params.get("page_size", str(self.page_size))
+        number = whole_number(text, SIZE_DIGITS)
+        if not number:
+            raise ValidationError({"page_size": ["must be a whole number of at least 1"]})
+        return min(number, self.max_page_size)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Of a page with rows of this schema, in the words of OpenAPI 3.1."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, cast
 
+from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from executions.specs import LARGE_SPEC_BYTES, SpecFormat
 from executions.specs.reading import read
@@ -49,6 +51,30 @@ class YamlParser(StrictParser):
 
     media_type = "application/yaml"
     format = "yaml"
+
+
+class Asked(serializers.Serializer[Any]):
+    """What a body may hold: a field that there is not is a fault, not nothing."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The values. Raises ValidationError with every fault at once."""
+        unknown = set(data) - set(self.fields) if isinstance(data, Mapping) else set()
+        faults: dict[str, Any] = {name: ["unknown field"] for name in sorted(unknown, key=str)}
+        try:
+            values = super().to_internal_value(data)
+        except ValidationError as error:
+            told = cast("dict[str, Any]", error.detail)
+            raise ValidationError({**told, **faults}) from None
+        if faults:
+            raise ValidationError(faults)
+        return values
+
+
+def asked(shape: type[Asked], request: Request) -> dict[str, Any]:
+    """The values of a request's body. Raises ValidationError."""
+    found = shape(data=request.data)
+    found.is_valid(raise_exception=True)
+    return dict(found.validated_data)
 
 
 def fields(data: Any) -> dict[str, Any]:

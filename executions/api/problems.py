@@ -18,6 +18,7 @@ from executions.runners.results import BadResultError
 from executions.scheduling.simulation import SimulationStalled
 
 NON_FIELD_ERRORS_KEY = api_settings.NON_FIELD_ERRORS_KEY
+WITH_FAULTS = "The request has faults."
 PROBLEM_TYPE = "application/problem+json"
 
 STATUS_OF: dict[type[Exception], int] = {
@@ -65,7 +66,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 def _told(error: Exception) -> tuple[str, list[dict[str, str]]]:
     if isinstance(error, specs.SpecInvalidError):
         faults = [{"place": f.place, "message": f.message} for f in error.faults]
-        return f"The spec has {len(faults)} fault{'' if len(faults) == 1 else 's'}.", faults
+        return WITH_FAULTS, faults
     told = str(error) or (type(error).__doc__ or "").strip()
     place = PLACES.get(type(error))
     return told, [] if place is None else [{"place": place, "message": told}]
@@ -100,7 +101,7 @@ PHRASES = {
 
 def _detail(error: Exception, data: Any) -> str:
     if isinstance(error, exceptions.ValidationError):
-        return "The request has faults."
+        return WITH_FAULTS
     return str(data.get("detail", error)) if isinstance(data, dict) else str(error)
 
 

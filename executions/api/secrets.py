@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from executions import selectors, services
 from executions.api import shapes
 from executions.api.pagination import page_of, paged
+from executions.api.parsing import asked
 from executions.api.permissions import require
 
 
@@ -33,9 +34,7 @@ def secret_collection(request: Request) -> Response:
     """Names, descriptions and when they changed; POST makes a secret."""
     if request.method == "POST":
         _allowed(request, "add")
-        given = shapes.NewSecretShape(data=request.data)
-        given.is_valid(raise_exception=True)
-        secret = services.secret_make(user=request.user, **given.validated_data)
+        secret = services.secret_make(user=request.user, **asked(shapes.NewSecretShape, request))
         return Response(shapes.SecretShape(secret).data, status.HTTP_201_CREATED)
     _allowed(request, "view")
     return page_of(
@@ -63,7 +62,6 @@ def secret_detail(request: Request, name: str) -> Response:
         services.secret_delete(secret=secret, user=request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
     if request.method == "PUT":
-        given = shapes.SecretValueShape(data=request.data)
-        given.is_valid(raise_exception=True)
-        services.secret_replace(secret=secret, user=request.user, **given.validated_data)
+        given = asked(shapes.SecretValueShape, request)
+        services.secret_replace(secret=secret, user=request.user, **given)
     return Response(shapes.SecretShape(secret).data)

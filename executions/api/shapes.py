@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from executions import services
+from executions.api.parsing import Asked
 from executions.scheduling.conditions import BadLimitPath, limit_at
 from executions.scheduling.model import ExecutionState, LimitKey, Outcome, TaskState
 from executions.specs import TaskGroupSpec
@@ -47,7 +48,7 @@ class ExecutionShape(serializers.Serializer[Any]):
         return execution.submitted_by.get_username() if execution.submitted_by else None
 
 
-class SubmissionShape(serializers.Serializer[Any]):
+class SubmissionShape(Asked):
     """What to run: a saved task group (its key or name), or a spec."""
 
     task_group = serializers.JSONField(required=False, help_text="Key or name of a task group.")
@@ -151,14 +152,14 @@ class LimitShape(serializers.Serializer[Any]):
     holders = HolderShape(many=True)
 
 
-class LimitChangeShape(serializers.Serializer[Any]):
+class LimitChangeShape(Asked):
     """A limit's new value: it holds from the next decision on, also in running executions."""
 
     maximum = serializers.IntegerField(min_value=0, max_value=1_000_000)
     reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=100)
 
 
-class ChangesShape(serializers.Serializer[Any]):
+class ChangesShape(Asked):
     """Limits as they might be, by `max_concurrency`, `workers`, `team.NAME`, `resource.NAME`."""
 
     set = serializers.DictField(
@@ -173,7 +174,7 @@ class ChangesShape(serializers.Serializer[Any]):
             raise serializers.ValidationError(f"{error}: {BadLimitPath.__doc__}") from None
 
 
-class RetryShape(serializers.Serializer[Any]):
+class RetryShape(Asked):
     """Which tasks to try again: all that did not complete, or `only` those and what they need."""
 
     only = serializers.ListField(
@@ -182,7 +183,7 @@ class RetryShape(serializers.Serializer[Any]):
     with_skipped = serializers.BooleanField(required=False, default=False)
 
 
-class ClaimShape(serializers.Serializer[Any]):
+class ClaimShape(Asked):
     """Which work to take."""
 
     team = serializers.CharField(required=False, default="", allow_blank=True, max_length=64)
@@ -206,7 +207,7 @@ class WorkShape(serializers.Serializer[Any]):
         return services.work_payload(attempt=attempt)
 
 
-class HeartbeatShape(serializers.Serializer[Any]):
+class HeartbeatShape(Asked):
     """How far the work is."""
 
     progress = serializers.FloatField(
@@ -215,19 +216,19 @@ class HeartbeatShape(serializers.Serializer[Any]):
     line = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
 
 
-class CompletionShape(serializers.Serializer[Any]):
+class CompletionShape(Asked):
     """What the work came to."""
 
     result = serializers.JSONField(required=False, default=None, allow_null=True)
 
 
-class FailureShape(serializers.Serializer[Any]):
+class FailureShape(Asked):
     """Why the work failed."""
 
     error = serializers.CharField(max_length=4000)
 
 
-class ForceCloseShape(serializers.Serializer[Any]):
+class ForceCloseShape(Asked):
     """Which attempt to declare lost (the one that is live), and why."""
 
     attempt = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
@@ -269,7 +270,7 @@ class SecretShape(serializers.Serializer[Any]):
     changed_at = serializers.DateTimeField()
 
 
-class SecretValueShape(serializers.Serializer[Any]):
+class SecretValueShape(Asked):
     """Another value for a secret."""
 
     value = serializers.CharField(
@@ -293,7 +294,7 @@ class NewSecretShape(SecretValueShape):
     )
 
 
-class CredentialsShape(serializers.Serializer[Any]):
+class CredentialsShape(Asked):
     """Who wants a token."""
 
     username = serializers.CharField(max_length=150)

@@ -22,7 +22,7 @@ from rest_framework.throttling import AnonRateThrottle
 
 from executions import services
 from executions.api import shapes
-from executions.api.parsing import SmallJsonParser
+from executions.api.parsing import SmallJsonParser, asked
 
 
 class SignInThrottle(AnonRateThrottle):
@@ -44,9 +44,7 @@ class SignInThrottle(AnonRateThrottle):
 @throttle_classes([SignInThrottle])
 def token_make(request: Request) -> Response:
     """A new token; send it as `Authorization: Token …`."""
-    given = shapes.CredentialsShape(data=request.data)
-    given.is_valid(raise_exception=True)
-    wanted = given.validated_data
+    wanted = asked(shapes.CredentialsShape, request)
     user = authenticate(request, username=wanted["username"], password=wanted["password"])
     if user is None:
         raise AuthenticationFailed("wrong user name or password")

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from executions import services
 from executions.api import shapes
+from executions.api.parsing import asked
 from executions.api.permissions import require
-
-
-def _valid(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    found = shape(data=request.data)
-    found.is_valid(raise_exception=True)
-    return dict(found.validated_data)
 
 
 @extend_schema(
@@ -30,9 +23,7 @@ def _valid(shape: type[serializers.Serializer[Any]], request: Request) -> dict[s
 def work_claim(request: Request) -> Response:
     """Take the most urgent open work (of a team); 204: there is none."""
     require(request, "add_execution")
-    attempt = services.work_claim(
-        user=request.user, team=_valid(shapes.ClaimShape, request)["team"]
-    )
+    attempt = services.work_claim(user=request.user, team=asked(shapes.ClaimShape, request)["team"])
     if attempt is None:
         return Response(status=status.HTTP_204_NO_CONTENT)
     return Response(shapes.WorkShape(attempt).data)
@@ -47,9 +38,7 @@ def work_claim(request: Request) -> Response:
 def work_heartbeat(request: Request, token: str) -> Response:
     """Keep the work, and say how far it is."""
     require(request, "add_execution")
-    services.work_heartbeat(
-        token=token, user=request.user, **_valid(shapes.HeartbeatShape, request)
-    )
+    services.work_heartbeat(token=token, user=request.user, **asked(shapes.HeartbeatShape, request))
     return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -62,9 +51,7 @@ def work_heartbeat(request: Request, token: str) -> Response:
 def work_complete(request: Request, token: str) -> Response:
     """The work is done."""
     require(request, "add_execution")
-    services.work_complete(
-        token=token, user=request.user, **_valid(shapes.CompletionShape, request)
-    )
+    services.work_complete(token=token, user=request.user, **asked(shapes.CompletionShape, request))
     return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -77,7 +64,7 @@ def work_complete(request: Request, token: str) -> Response:
 def work_fail(request: Request, token: str) -> Response:
     """The work failed."""
     require(request, "add_execution")
-    services.work_fail(token=token, user=request.user, **_valid(shapes.FailureShape, request))
+    services.work_fail(token=token, user=request.user, **asked(shapes.FailureShape, request))
     return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -51,7 +51,10 @@ def test_a_great_many_keys_given_twice_are_told_in_no_time(as_author):
     [
         ("POST", "retry-failed/", "[1]", ""),
         ("POST", "what-if/", '{"set": {"team.a": -1}}', "set.team.a"),
+        ("POST", "what-if/", '{"limits": {"team.a": 1}}', "limits"),
         ("GET", "report/?format=pdf", "", "format"),
+        ("GET", "task-runs/?page_size=many", "", "page_size"),
+        ("GET", "../?page_size=0", "", "page_size"),
         ("GET", "task-runs/?state=failed,bogus", "", "state"),
         ("GET", "../?state=open,bogus", "", "state"),
         ("GET", "task-runs/TASK-001/output/?after=-1", "", "after"),
@@ -61,6 +64,15 @@ def test_each_fault_has_its_place(author, verb, path, body, place):
     address = urljoin(f"/api/v1/executions/{finished(author).public_id}/", path)
     found = problem(sent(client_of(author), address, body, verb=verb), 400)
     assert [fault["place"] for fault in found["faults"]] == [place]
+
+
+def test_a_field_that_there_is_not_is_told_beside_the_one_that_is_missing():
+    chief = client_of(member("administrator"))
+    found = problem(sent(chief, "/api/v1/teams/dev_team/", '{"maximun": 3}', verb="PATCH"), 400)
+    assert found["faults"] == [
+        {"place": "maximum", "message": "This field is required."},
+        {"place": "maximun", "message": "unknown field"},
+    ]
 
 
 @pytest.mark.parametrize("name", ["since", "until", "format"])
