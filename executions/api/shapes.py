@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from executions import services
 from executions.api.parsing import Asked
-from executions.scheduling.conditions import BadLimitPath, limit_at
+from executions.scheduling.conditions import change_of
 from executions.scheduling.model import ExecutionState, LimitKey, Outcome, TaskState
 from executions.specs import TaskGroupSpec
 
@@ -168,10 +168,16 @@ class ChangesShape(Asked):
 
     def validate_set(self, value: dict[str, int]) -> dict[LimitKey, int]:
         """By the limit each path means."""
-        try:
-            return {limit_at(path): number for path, number in value.items()}
-        except BadLimitPath as error:
-            raise serializers.ValidationError(f"{error}: {BadLimitPath.__doc__}") from None
+        found: dict[LimitKey, int] = {}
+        faults = {}
+        for path, number in value.items():
+            try:
+                found.update([change_of(path, number)])
+            except ValueError as error:
+                faults[path] = [str(error)]
+        if faults:
+            raise serializers.ValidationError(faults)
+        return found
 
 
 class RetryShape(Asked):

@@ -15,9 +15,8 @@ from executions.exports.plain_text import plain
 from executions.models import Execution
 from executions.models.runs import EXECUTION_ID_PREFIX
 from executions.models.snapshots import site_limits
-from executions.scheduling.conditions import BadLimitPath, limit_at
-from executions.scheduling.model import WORKERS, LimitKey
-from executions.scheduling.needs import MAX_CONCURRENCY
+from executions.scheduling.conditions import change_of, limit_at
+from executions.scheduling.model import LimitKey
 
 BAD_INPUT = 2
 FORMATS: Mapping[str, specs.SpecFormat] = {
@@ -49,16 +48,11 @@ def changes_of(texts: Iterable[str]) -> dict[LimitKey, int]:
 
 def _change_in(text: str) -> tuple[LimitKey, int]:
     name, _, value = text.partition("=")
-    try:
-        key = limit_at(name)
-    except BadLimitPath:
-        raise ValueError(BadLimitPath.__doc__) from None
+    limit_at(name)
     number = specs.whole_number(value)
     if number is None:
         raise ValueError("what follows '=' must be a whole number")
-    if key in (MAX_CONCURRENCY, WORKERS) and number < 1:
-        raise ValueError("must be at least 1")
-    return key, number
+    return change_of(name, number)
 
 
 def at_least_one(text: str) -> int:

@@ -26,8 +26,16 @@ SIMULATED: Final = "PEXEC-0"
 VIRTUAL_WORKER: Final = "virtual"
 
 
+AT_LEAST_ONE: Final = frozenset({MAX_CONCURRENCY, WORKERS})
+"""With none of these nothing ever runs."""
+
+
 class BadLimitPath(ValueError):  # noqa: N818 named for what is
     """Limits are set as max_concurrency, workers, team.NAME, task_type.NAME or resource.NAME."""
+
+
+class BadLimitValue(ValueError):  # noqa: N818 named for what is
+    """There must be at least 1 of it."""
 
 
 def limit_at(path: str) -> LimitKey:
@@ -36,8 +44,16 @@ def limit_at(path: str) -> LimitKey:
         return LimitKey(path)
     kind, _, name = path.replace(":", ".", 1).partition(".")
     if kind not in set(LimitKind) or not name:
-        raise BadLimitPath(path)
+        raise BadLimitPath(BadLimitPath.__doc__)
     return limit_key(LimitKind(kind), name)
+
+
+def change_of(path: str, number: int) -> tuple[LimitKey, int]:
+    """The limit that is meant, and its new value. Raises `BadLimitPath`, `BadLimitValue`."""
+    key = limit_at(path)
+    if key in AT_LEAST_ONE and number < 1:
+        raise BadLimitValue(BadLimitValue.__doc__)
+    return key, number
 
 
 @dataclass(frozen=True, slots=True)

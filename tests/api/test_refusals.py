@@ -66,6 +66,18 @@ def test_each_fault_has_its_place(author, verb, path, body, place):
     assert [fault["place"] for fault in found["faults"]] == [place]
 
 
+@pytest.mark.usefixtures("redis_server")
+def test_every_limit_that_cannot_be_set_is_told_at_its_place(author):
+    address = f"/api/v1/executions/{finished(author).public_id}/what-if/"
+    body = json.dumps({"set": {"team.a": 1, "bogus": 2, "max_concurrency": 0, "team.": 1}})
+    found = problem(sent(client_of(author), address, body), 400)
+    assert [fault["place"] for fault in found["faults"]] == [
+        "set.bogus",
+        "set.max_concurrency",
+        "set.team.",
+    ]
+
+
 def test_a_field_that_there_is_not_is_told_beside_the_one_that_is_missing():
     chief = client_of(member("administrator"))
     found = problem(sent(chief, "/api/v1/teams/dev_team/", '{"maximun": 3}', verb="PATCH"), 400)
