@@ -338,6 +338,8 @@ REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_LIMIT_PER_USER": 50}
 SPECTACULAR_SETTINGS = {
     "TITLE": "pexec",
     "VERSION": "1",
+    "DESCRIPTION": "Sign in with a session, or send `Authorization: Token …`. Lists come in pages; "
+    "errors are `application/problem+json`, every fault with its place.",
     "OAS_VERSION": "3.1.0",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "COMPONENT_SPLIT_PATCH": False,  # a change of a limit must say the limit

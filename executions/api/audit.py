@@ -40,6 +40,7 @@ def _check(asked: Mapping[str, str]) -> None:
 @paged
 @extend_schema(
     operation_id="audit_list",
+    summary="Who did what, the newest first",
     parameters=[
         *(OpenApiParameter(name, OpenApiTypes.STR) for name in FILTERS),
         OpenApiParameter("format", OpenApiTypes.STR, enum=FORMATS),

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from executions import exports, selectors, services, specs
 from executions.api import report_shapes, shapes
+from executions.api.openapi import words_of
 from executions.api.pagination import page_of, paged
 from executions.api.parsing import asked, fields
 from executions.api.permissions import require, visible_execution, visible_group
@@ -37,12 +38,14 @@ def _texts(*names: str) -> list[OpenApiParameter]:
 @extend_schema(
     methods=["GET"],
     operation_id="executions_list",
+    summary="Those the user may see, the newest first",
     parameters=_texts("state", "group", "owner", "q", "today"),
     responses=shapes.ExecutionShape(many=True),
 )
 @extend_schema(
     methods=["POST"],
     operation_id="executions_submit",
+    summary="Run a saved task group, or a spec",
     request=shapes.SubmissionShape,
     parameters=[OpenApiParameter("Idempotency-Key", OpenApiTypes.STR, "header")],
     responses={201: shapes.ExecutionShape, 409: shapes.ProblemShape},
@@ -233,6 +236,7 @@ def _verb(name: str, service: Verb) -> Any:
 
     @extend_schema(
         operation_id=f"execution_{name}",
+        description=words_of(service),
         request=None,
         responses={202: shapes.ExecutionShape, 409: shapes.ProblemShape},
     )
@@ -244,7 +248,6 @@ def _verb(name: str, service: Verb) -> Any:
         execution.refresh_from_db()
         return Response(shapes.ExecutionShape(execution).data, status.HTTP_202_ACCEPTED)
 
-    view.__doc__ = service.__doc__
     return view
 
 

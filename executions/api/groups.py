@@ -27,12 +27,14 @@ READ_ONLY = ("id", "owner", "created_at", "updated_at")
 @extend_schema(
     methods=["GET"],
     operation_id="task_groups_list",
+    summary="Those the user may see",
     parameters=[OpenApiParameter("q", OpenApiTypes.STR, OpenApiParameter.QUERY)],
     responses=shapes.GroupShape(many=True),
 )
 @extend_schema(
     methods=["POST"],
     operation_id="task_groups_create",
+    summary="Save a new one from a spec",
     request=specs.TaskGroupSpec,
     responses={201: shapes.SavedGroup},
 )
@@ -52,14 +54,25 @@ def group_collection(request: Request) -> Response:
     return page_of(request, counted, lambda page: shapes.GroupShape(page, many=True).data)
 
 
-@extend_schema(methods=["GET"], operation_id="task_group_get", responses=shapes.SavedGroup)
+@extend_schema(
+    methods=["GET"],
+    operation_id="task_group_get",
+    summary="One as its spec",
+    responses=shapes.SavedGroup,
+)
 @extend_schema(
     methods=["PUT"],
+    summary="Replace its spec; runs keep theirs",
     request=specs.TaskGroupSpec,
     responses=shapes.SavedGroup,
 )
-@extend_schema(methods=["PATCH"], request=OpenApiTypes.OBJECT, responses=shapes.SavedGroup)
-@extend_schema(methods=["DELETE"], responses={204: None})
+@extend_schema(
+    methods=["PATCH"],
+    summary="Replace the fields given",
+    request=OpenApiTypes.OBJECT,
+    responses=shapes.SavedGroup,
+)
+@extend_schema(methods=["DELETE"], summary="Remove it; runs stay", responses={204: None})
 @api_view(["GET", "PUT", "PATCH", "DELETE"])
 def group_detail(request: Request, key: str) -> Response:
     """One task group as its spec. PUT replaces it, PATCH the fields given; runs keep theirs."""
@@ -81,11 +94,13 @@ def group_detail(request: Request, key: str) -> Response:
 @extend_schema(
     methods=["GET"],
     operation_id="task_group_plan",
+    summary="Groups, forecast, bounds and advice under today's limits",
     responses={200: report_shapes.PlanShape, 409: shapes.ProblemShape},
 )
 @extend_schema(
     methods=["POST"],
     operation_id="task_group_plan_if",
+    summary="The same under other limits",
     request=shapes.ChangesShape,
     responses={200: report_shapes.PlanShape, 409: shapes.ProblemShape},
 )

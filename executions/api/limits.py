@@ -50,10 +50,16 @@ def _views(kind: LimitKind, permission: str) -> tuple[Any, Any]:
         require(request, f"view_{permission}")
         return page_of(request, _rows(request, kind), list)
 
-    @extend_schema(methods=["GET"], operation_id=f"{kind}_get", responses=shapes.LimitShape)
+    @extend_schema(
+        methods=["GET"],
+        operation_id=f"{kind}_get",
+        summary="One, with its use now",
+        responses=shapes.LimitShape,
+    )
     @extend_schema(
         methods=["PATCH"],
         operation_id=f"{kind}_change",
+        summary="Change its limit from the next decision on",
         request=shapes.LimitChangeShape,
         responses=shapes.LimitShape,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from drf_spectacular.openapi import AutoSchema
@@ -22,9 +24,19 @@ class Described(AutoSchema):
         """The name of a serializer's component."""
         return str(super().get_serializer_name(serializer, direction)).removesuffix("Shape")
 
+    def get_summary(self) -> str:
+        """The first sentence of what a view says of itself."""
+        first = self.get_description().partition("\n")[0]
+        return re.split(r"[.;:] ", first)[0].rstrip(".")
+
     def get_tags(self) -> list[str]:
         """By what an address is about."""
         return [self.path.removeprefix("/api/v1/").partition("/")[0]]
+
+
+def words_of(service: Callable[..., Any]) -> str:
+    """What a service says of itself to those who ask for it from outside."""
+    return (service.__doc__ or "").partition(" Raises ")[0]
 
 
 def with_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:

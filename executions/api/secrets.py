@@ -22,10 +22,16 @@ def _allowed(request: Request, verb: str) -> None:
 
 
 @paged
-@extend_schema(methods=["GET"], operation_id="secret_list", responses=shapes.SecretShape(many=True))
+@extend_schema(
+    methods=["GET"],
+    operation_id="secret_list",
+    summary="Names and when they changed",
+    responses=shapes.SecretShape(many=True),
+)
 @extend_schema(
     methods=["POST"],
     operation_id="secret_make",
+    summary="Make one",
     request=shapes.NewSecretShape,
     responses={201: shapes.SecretShape, 409: shapes.ProblemShape},
 )
@@ -42,14 +48,22 @@ def secret_collection(request: Request) -> Response:
     )
 
 
-@extend_schema(methods=["GET"], operation_id="secret_get", responses=shapes.SecretShape)
+@extend_schema(
+    methods=["GET"],
+    operation_id="secret_get",
+    summary="One, without its value",
+    responses=shapes.SecretShape,
+)
 @extend_schema(
     methods=["PUT"],
     operation_id="secret_replace",
+    summary="Give it another value from the next attempt on",
     request=shapes.SecretValueShape,
     responses=shapes.SecretShape,
 )
-@extend_schema(methods=["DELETE"], operation_id="secret_delete", responses={204: None})
+@extend_schema(
+    methods=["DELETE"], operation_id="secret_delete", summary="Remove it", responses={204: None}
+)
 @api_view(["GET", "PUT", "DELETE"])
 def secret_detail(request: Request, name: str) -> Response:
     """One of them; PUT gives it another value, which holds from the next attempt on."""

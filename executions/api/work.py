@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import api_view
@@ -10,7 +13,8 @@ from rest_framework.response import Response
 
 from executions import services
 from executions.api import shapes
-from executions.api.parsing import asked
+from executions.api.openapi import words_of
+from executions.api.parsing import Asked, asked
 from executions.api.permissions import require
 
 
@@ -29,53 +33,26 @@ def work_claim(request: Request) -> Response:
     return Response(shapes.WorkShape(attempt).data)
 
 
-@extend_schema(
-    operation_id="work_heartbeat",
-    request=shapes.HeartbeatShape,
-    responses={204: None, 409: shapes.ProblemShape},
-)
-@api_view(["POST"])
-def work_heartbeat(request: Request, token: str) -> Response:
-    """Keep the work, and say how far it is."""
-    require(request, "add_execution")
-    services.work_heartbeat(token=token, user=request.user, **asked(shapes.HeartbeatShape, request))
-    return Response(status=status.HTTP_204_NO_CONTENT)
+def _answer(name: str, service: Callable[..., None], shape: type[Asked] | None = None) -> Any:
+    """A view by which who holds work says one thing of it."""
+
+    @extend_schema(
+        operation_id=f"work_{name}",
+        description=words_of(service),
+        request=shape,
+        responses={204: None, 409: shapes.ProblemShape},
+    )
+    @api_view(["POST"])
+    def view(request: Request, token: str) -> Response:
+        require(request, "add_execution")
+        said = asked(shape, request) if shape else {}
+        service(token=token, user=request.user, **said)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    return view
 
 
-@extend_schema(
-    operation_id="work_complete",
-    request=shapes.CompletionShape,
-    responses={204: None, 409: shapes.ProblemShape},
-)
-@api_view(["POST"])
-def work_complete(request: Request, token: str) -> Response:
-    """The work is done."""
-    require(request, "add_execution")
-    services.work_complete(token=token, user=request.user, **asked(shapes.CompletionShape, request))
-    return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-@extend_schema(
-    operation_id="work_fail",
-    request=shapes.FailureShape,
-    responses={204: None, 409: shapes.ProblemShape},
-)
-@api_view(["POST"])
-def work_fail(request: Request, token: str) -> Response:
-    """The work failed."""
-    require(request, "add_execution")
-    services.work_fail(token=token, user=request.user, **asked(shapes.FailureShape, request))
-    return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-@extend_schema(
-    operation_id="work_hand_back",
-    request=None,
-    responses={204: None, 409: shapes.ProblemShape},
-)
-@api_view(["POST"])
-def work_hand_back(request: Request, token: str) -> Response:
-    """Give the work back: it is offered again, and no retry is consumed."""
-    require(request, "add_execution")
-    services.work_hand_back(token=token, user=request.user)
-    return Response(status=status.HTTP_204_NO_CONTENT)
+work_heartbeat = _answer("heartbeat", services.work_heartbeat, shapes.HeartbeatShape)
+work_complete = _answer("complete", services.work_complete, shapes.CompletionShape)
+work_fail = _answer("fail", services.work_fail, shapes.FailureShape)
+work_hand_back = _answer("hand_back", services.work_hand_back)
