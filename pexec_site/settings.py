@@ -146,6 +146,14 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
 SQLITE_JOURNAL = "WAL" if wal_is_safe(sqlite.VERSION) else "PERSIST"
 
 
+PEXEC_DATABASE_POOL = _number("PEXEC_DATABASE_POOL", 0)
+"""How many sessions of PostgreSQL a process keeps and shares at most; 0: one for each thread.
+
+Web processes keep some (see asgi.py): a session made anew costs more than what it is asked.
+"""
+POOL_WAIT_S = 5.0
+
+
 def _database() -> dict[str, Any]:
     config: dict[str, Any] = env.db(
         "DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'pexec.sqlite3'}"
@@ -171,6 +179,14 @@ def _database() -> dict[str, Any]:
             "keepalives_count": 3,
             "tcp_user_timeout": 15000,
         }
+        if PEXEC_DATABASE_POOL:
+            config["CONN_HEALTH_CHECKS"] = True  # a session that was ended meanwhile is left
+            config["OPTIONS"]["pool"] = {
+                "min_size": 0,
+                "max_size": PEXEC_DATABASE_POOL,
+                "timeout": POOL_WAIT_S,
+                "max_idle": 60.0,
+            }
     return config
 
 

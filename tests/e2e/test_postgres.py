@@ -48,6 +48,15 @@ def wait_for_workers(database, number, within_s=30):
         assert time.monotonic() < deadline
 
 
+def sessions_for(database, site, requests):
+    """How many sessions the server began while so many requests were answered."""
+    counted = "select sessions from pg_stat_database where datname = current_database()"
+    before = database.execute(counted).fetchone()[0]
+    for _ in range(requests):
+        site.call("GET", "/api/v1/executions/")
+    return database.execute(counted).fetchone()[0] - before
+
+
 def test_a_site_with_two_workers_keeps_a_limit_on_postgresql(postgres, tmp_path):
     options = ("--no-demo", "--workers", "2", "--slots", "4")
     process, found = start(tmp_path, free_port(), *options, DATABASE_URL=postgres)
@@ -56,6 +65,7 @@ def test_a_site_with_two_workers_keeps_a_limit_on_postgresql(postgres, tmp_path)
         site = SiteClient(int(found[1]), found[2], found[3], str(tmp_path))
         with psycopg.connect(host=host, dbname=name, autocommit=True) as database:
             wait_for_workers(database, 2)
+            assert sessions_for(database, site, requests=50) <= 25
             report = site.finished(site.submit(three_at_once()), site.session())
             attempts = database.execute(ATTEMPTS).fetchall()
             held = [database.execute(HELD_AT, {"at": at}).fetchone()[0] for at, _ in attempts]
