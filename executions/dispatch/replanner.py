@@ -21,7 +21,7 @@ from executions.models import Execution
 from executions.models.snapshots import orders_of
 from executions.scheduling.machine import Machine
 from executions.scheduling.messages import Decision, ExecutionSubmitted, RanksChanged
-from executions.scheduling.model import FINAL_TASK_STATES, LimitKey
+from executions.scheduling.model import FINAL_TASK_STATES, ExecutionState, LimitKey
 from executions.scheduling.replanning import RunWatch, Standing
 
 log = structlog.get_logger(__name__)
@@ -69,6 +69,8 @@ class Replanner:
             if watch := self._watches.get(transition.execution):
                 watch.note(transition)
         for step in decision.executions:
+            if step.start is ExecutionState.PENDING and step.execution in self._watches:
+                self._started_at[step.execution] = step.at
             if step.outcome is not None:
                 self._watches.pop(step.execution, None)
                 self._started_at.pop(step.execution, None)

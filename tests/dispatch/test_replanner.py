@@ -1,12 +1,15 @@
 """A run whose tasks take other times than estimated gets a better order on its way."""
 
+from dataclasses import replace
+
 import pytest
 from django.db import transaction
 
 from executions.dispatch.replanner import Replanner
 from executions.models import Execution, TaskRun
-from executions.models.snapshots import group_of
-from executions.scheduling.messages import ExecutionSubmitted
+from executions.models.snapshots import group_of, site_limits
+from executions.scheduling.machine import Machine
+from executions.scheduling.messages import ExecutionSubmitted, LimitsChanged, WorkersChanged
 from tests.dispatch.small_site import accept, finish, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,4 +96,22 @@ def test_the_next_leader_goes_on_with_the_last_order(bus, open_types, misjudged)
     replanner = Replanner()
     (told,) = replanner.open(execution.pk, event, 0.0)
     assert sorted(told.ranks, key=told.ranks.get) == [names[5], names[3], names[4]]
+    replanner.close()
+
+
+def test_an_order_is_kept_by_the_start_of_its_run(bus, open_types, misjudged):
+    """The run starts with the first decision, which is later than when the leader hears of it."""
+    execution = submit_planned(bus, misjudged, makespan_s=10.0)
+    of = group_of(execution, execution.task_runs.order_by("position"))
+    longest_last = replace(of, ranks={task.id: n for n, task in enumerate(of.tasks)})
+    event, limits = ExecutionSubmitted(execution.public_id, longest_last), site_limits()
+    machine, replanner = Machine(), Replanner()
+    replanner.open(execution.pk, event, 100.0)
+    decision = machine.handle([LimitsChanged(limits), WorkersChanged({"w": 9}), event], 100.25)
+    replanner.observe(decision)
+    replanner.disturb()
+    replanner.begin(machine, limits, 9, 110.0)
+    wait_until(lambda: replanner.take(112.0), "a better order comes")
+    execution.refresh_from_db()
+    assert [order["at_s"] for order in execution.plan["orders"]] == [11.75]
     replanner.close()
