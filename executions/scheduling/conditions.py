@@ -99,10 +99,15 @@ class Conditions:
         durations: Durations | None = None,
         outcomes: Outcomes | None = None,
         jitter: Callable[[], float] | None = None,
+        *,
         steer: Steer | None = None,
         events: Iterable[tuple[float, Event]] = (),
+        instant_s: float = 0.0,
     ) -> SimulationResult:
-        """How it goes. Raises `SimulationStalled` where something needed is closed."""
+        """How it goes; see `simulate_many`.
+
+        Raises `SimulationStalled` where something needed is closed.
+        """
         submission = Submission(SIMULATED, self.group, 0.0, durations, outcomes)
         workers = None if self.worker_slots is None else {VIRTUAL_WORKER: self.worker_slots}
         found = simulate_many(
@@ -112,5 +117,6 @@ class Conditions:
             events=events,
             jitter=jitter,
             steer=steer,
+            instant_s=instant_s,
         )
         return found[SIMULATED]

@@ -170,14 +170,16 @@ def simulate_many(
     jitter: Callable[[], float] | None = None,
     observe: Callable[[float, Sequence[Event], Decision], None] | None = None,
     steer: Steer | None = None,
+    instant_s: float = 0.0,
 ) -> dict[str, SimulationResult]:
     """Several executions on one site; `events` (at, event) happen besides, such as new limits.
 
-    `observe` is told every decision: (now, events, decision).
+    `observe` is told every decision: (now, events, decision). What happens within `instant_s` is
+    told in one, at the time of the last.
     """
     listed = list(submissions)
     machine = Machine() if jitter is None else Machine(jitter=jitter)
-    clock = _Clock(listed, time_limits=time_limits)
+    clock = _Clock(listed, time_limits=time_limits, instant_s=instant_s)
     tasks = sum(len(submission.group.tasks) for submission in listed)
     begin = min((submission.at for submission in listed), default=0.0)
     clock.at(begin, LimitsChanged(limits))
@@ -273,8 +275,11 @@ class _Run:
 class _Clock:
     """What is to happen, in order of time; what happens at one instant is one batch."""
 
-    def __init__(self, submissions: Sequence[Submission], *, time_limits: bool) -> None:
+    def __init__(
+        self, submissions: Sequence[Submission], *, time_limits: bool, instant_s: float
+    ) -> None:
         self._time_limits = time_limits
+        self._instant_s = instant_s
         self.due: list[tuple[float, int, Event]] = []
         self.runs: dict[str, _Run] = {
             submission.execution: _Run(submission, self._without_limits(submission.group))
@@ -298,8 +303,10 @@ class _Clock:
     def next(self) -> tuple[float, list[Event]]:
         now, _, event = heapq.heappop(self.due)
         batch = [event]
-        while self.due and self.due[0][0] <= now:
-            batch.append(heapq.heappop(self.due)[2])
+        end = now + self._instant_s
+        while self.due and self.due[0][0] <= end:
+            now, _, event = heapq.heappop(self.due)
+            batch.append(event)
         return now, batch
 
     def submit(self, submission: Submission) -> None:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Final
 
 from executions.scheduling.advice import Advice, advise, waited_for
 from executions.scheduling.conditions import SIMULATED, Conditions
@@ -34,6 +35,9 @@ from executions.scheduling.simulation import SimulationResult, simulate_from
 
 Orders = Sequence[tuple[float, Mapping[str, int]]]
 """(seconds into the run, ranks): the orders a run was given on its way."""
+
+INSTANT_S: Final = 1e-5
+"""Times are kept to the microsecond: what one decision was told seems that far apart at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Replay:
             self._outcome,
             lambda: next(spread, 0.5),
             events=[(at_s, RanksChanged(SIMULATED, ranks)) for at_s, ranks in orders],
+            instant_s=INSTANT_S,
         )
 
     def _duration_s(self, task: Task, attempt: int) -> float:

@@ -105,6 +105,14 @@ def test_changed_limits_are_planned_for_as_a_run_under_them_would_be():
     assert asked == [2], "the run as it was is replayed as it was planned"
 
 
+def test_an_order_found_as_a_task_ended_counts_for_what_starts_then():
+    of = group(task("A"), task("B"), task("C"), max_concurrency=1)
+    _, log = really_run(of, {})
+    orders = [(1.0000004, {"C": 0, "B": 1})]
+    found = ask(of, log, {}, orders=orders).changed
+    assert {row.id: round(row.started_at, 3) for row in found.schedule} == {"A": 0, "C": 1, "B": 2}
+
+
 def test_it_says_what_binds_and_what_one_more_saves():
     of = group(*(task(f"T{i}", team="dev") for i in range(6)), max_concurrency=6)
     _, log = really_run(of, site(team_dev=1))
