@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
+from operator import attrgetter
 from typing import Final
 
 from executions.scheduling.capacity import Capacity, Limit, Line, Need, release, take
@@ -26,6 +27,8 @@ from executions.scheduling.watchers import NEVER, Watchers
 
 NOT_DUE: Final = -1
 """It is enough to look when there is room."""
+
+GIVEN: Final = attrgetter("given")
 
 _Top = tuple[tuple[int, ...], int, Watchers]
 """(place, order, watchers): where the first of the watchers stands; no two demands are equal."""
@@ -49,7 +52,9 @@ class Admission:
         self._fresh: dict[ExecutionRun, None] = {}
         """Executions with demands that are to be looked at, whatever is freed."""
         self._reservation_numbers = 0
-        self._executions = 0
+        self._executions: dict[ExecutionRun, None] = {}
+        self._is_shared = False
+        """Whether several executions compete, so that it counts who holds how much."""
         self.reservations = 0
         """How many demands have a reservation now."""
         self.kept: dict[Limit, int | None] = {}
@@ -61,19 +66,27 @@ class Admission:
 
     # ------------------------------------------------------------ executions
 
-    def open(self) -> None:
-        """One more execution competes."""
-        self._executions += 1
+    def open(self, execution: ExecutionRun) -> None:
+        """One more execution competes; it holds nothing yet."""
+        self._executions[execution] = None
+        if len(self._executions) > 1 and not self._is_shared:
+            self._is_shared = True
+            for limit in self._capacity.limits.values():
+                limit.held = {}
+            for other in self._executions:
+                for run in other.live.values():
+                    _count_held(run.demand, 1)
 
     def close(self, execution: ExecutionRun) -> None:
         """Forget an execution that has nothing queued and holds nothing."""
-        self._executions -= 1
+        del self._executions[execution]
+        self._is_shared = len(self._executions) > 1
         self._fresh.pop(execution, None)
         for demand in execution.demands:
             self.unreserve(demand)
         self._forget_watchers(execution)
         for limit in _limits_of(execution):
-            limit.shares.pop(execution, None)
+            limit.held.pop(execution, None)
             if limit.is_local:
                 self.kept.pop(limit, None)
                 self._watched &= ~limit.bits
@@ -162,21 +175,27 @@ class Admission:
         if demand.reservation:
             self.unreserve(demand)
         demand.seen = None
-        take(demand.needs, self.board)
+        take(demand.shared, demand.alone, self.board)
+        if self._is_shared:
+            _count_held(demand, 1)
         run.worker = self._capacity.workers.seat() if demand.needs_worker else ""
         return run.worker
 
     def take(self, run: TaskRun) -> None:
         """The task run holds its slot from now on."""
         demand = run.demand
-        take(demand.needs, self.board)
+        take(demand.shared, demand.alone, self.board)
+        if self._is_shared:
+            _count_held(demand, 1)
         if demand.needs_worker:
             self._capacity.workers.occupy(run.worker)
 
     def release(self, run: TaskRun) -> None:
         """The task run's slot is free again."""
         demand = run.demand
-        release(demand.needs, self.board)
+        release(demand.shared, demand.alone, self.board)
+        if self._is_shared:
+            _count_held(demand, -1)
         if demand.needs_worker:
             self._capacity.workers.vacate(run.worker)
 
@@ -252,7 +271,8 @@ class Admission:
         """List those that wait for a call of the limit, and those that are due."""
         if limit.free <= 0:
             return
-        self._call_due(limit, limit.offered - 1)  # so much is given when one unit is left
+        once_one_is_left = limit.given + limit.free - 1
+        self._call_due(limit, once_one_is_left)
         listed = len(tops)
         for watchers in limit.callers.values():
             self._list_first(tops, watchers)
@@ -272,7 +292,7 @@ class Admission:
             order = heap[0]
             demand = by_order[order].demand
             if demand.watching is watchers and demand.queue[0] == order:
-                place = () if self._executions == 1 else self._place(demand)
+                place = self._place(demand) if self._is_shared else ()
                 heappush(tops, (place, order, watchers))
                 return
             heappop(heap)
@@ -286,14 +306,14 @@ class Admission:
     def _share(self, demand: Demand) -> int:
         """How much its execution holds of the scarcest site limit that it needs."""
         scarcest, share = None, 0
-        for limit, _, _, own in demand.needs:
+        for limit in demand.limits:
             if limit.is_local:
                 continue
-            free = limit.max - limit.used
+            free, held = limit.max - limit.used, limit.held.get(demand.execution, 0)
             if scarcest is None or free < scarcest:
-                scarcest, share = free, own.held
+                scarcest, share = free, held
             elif free == scarcest:
-                share = max(share, own.held)
+                share = max(share, held)
         return share
 
     def _blocker(self, demand: Demand) -> Lack | Limit | None:
@@ -314,14 +334,14 @@ class Admission:
         """
         noted = demand.seen
         if noted is None:
-            demand.seen = [limit.offered - limit.free for limit in demand.limits]
+            demand.seen = list(map(GIVEN, demand.limits))
         if isinstance(blocker, Limit):
             kept_out.append((demand, blocker))
             return
         line, due = blocker.lines[0], NOT_DUE
         if noted is None:
             if line.is_wide:
-                due = line.limit.offered - line.limit.free + line.turns
+                due = line.limit.given + line.turns
         elif line.limit not in demand.gates:
             line, due = self._turn_of(demand, blocker, noted)
         if due != NOT_DUE:
@@ -394,7 +414,15 @@ def can_ever_start(demand: Demand) -> bool:
 
 def is_passed_over(line: Line, seen: int) -> bool:
     """Whether the limit changed hands often enough since so many of its units were given out."""
-    return line.limit.offered - line.limit.free >= seen + line.turns
+    return line.limit.given >= seen + line.turns
+
+
+def _count_held(demand: Demand, attempts: int) -> None:
+    """So many attempts more hold the site limits that the demand needs."""
+    execution = demand.execution
+    for limit in demand.limits:
+        if not limit.is_local:
+            limit.held[execution] = limit.held.get(execution, 0) + attempts
 
 
 def _kept_by_any(demand: Demand) -> bool:
@@ -404,7 +432,7 @@ def _kept_by_any(demand: Demand) -> bool:
 
 def _kept_limit(demand: Demand) -> Limit | None:
     """The first of its limits that is kept for somebody who comes before it."""
-    for limit, amount, exclusive, _ in demand.needs:
+    for limit, amount, exclusive in demand.needs:
         if limit.kept_for and limit.keeper(demand, amount, exclusive=exclusive) is not None:
             return limit
     return None

@@ -29,19 +29,9 @@ RESERVED: Final = 1
 """The bit that is no line's: what is needed is kept for somebody else."""
 
 
-class Share:
-    """How many attempts of one execution hold one limit."""
-
-    __slots__ = ("held",)
-
-    def __init__(self) -> None:
-        """None."""
-        self.held = 0
-
-
-Need = tuple["Limit", int, bool, Share]
-"""(limit, amount, exclusive, share): what one attempt takes of one limit, at least one unit. A
-plain tuple, since needs are unpacked at every look, which takes a named one twice as long."""
+Need = tuple["Limit", int, bool]
+"""(limit, amount, exclusive): what one attempt takes of one limit, at least one unit. A plain
+tuple, since needs are unpacked at every look, which takes a named one twice as long."""
 
 
 class Line:
@@ -107,10 +97,9 @@ class Board:
 class Limit:
     """One thing that tasks hold units of. `max` 0 is closed.
 
-    `free` is what may be shared out now: nothing while one attempt holds it alone. `offered` are
-    the units there ever were to take: less those free, the units ever given out. `kept_for` are
-    the demands it is reserved for. `max`, `free`, `offered` and `is_alone` change in this module
-    only.
+    `free` is what may be shared out now: nothing while one attempt holds it alone. `given` are
+    the units ever given out. `kept_for` are the demands it is reserved for. `max`, `free`, `given`
+    and `is_alone` change in this module only.
     """
 
     __slots__ = (
@@ -123,14 +112,14 @@ class Limit:
         "callers",
         "dues",
         "free",
+        "given",
+        "held",
         "is_alone",
         "is_local",
         "kept_for",
         "key",
         "lines",
         "max",
-        "offered",
-        "shares",
         "tight",
     )
 
@@ -141,8 +130,10 @@ class Limit:
         self.board = board
         self.is_local = is_local
         self.is_alone = False
-        self.free = self.offered = max_
-        self.shares: dict[ExecutionRun, Share] = {}
+        self.free = max_
+        self.given = 0
+        self.held: dict[ExecutionRun, int] = {}
+        """How many attempts of each execution hold it, while several compete for a site limit."""
         self.kept_for: dict[Demand, Need] = {}
         self.lines: dict[tuple[int, bool], Line] = {}
         self.bits = 0
@@ -157,7 +148,7 @@ class Limit:
         """Those that are found again whenever units are given back."""
         self.dues = Dues()
         self.call_at = NEVER
-        """Once more units than that were offered, somebody is to look."""
+        """Once more units than that were given out or are free, somebody is to look."""
 
     @property
     def used(self) -> int:
@@ -168,15 +159,10 @@ class Limit:
         """There is more of it now, or less. Who holds it keeps it."""
         if not self.is_alone:
             self.free += max_ - self.max
-            self.offered += max_ - self.max
         self.max = max_
         for line in self.lines.values():
             line.reckon_turns()
         self.note()
-
-    def need(self, amount: int, by: ExecutionRun, *, exclusive: bool) -> Need:
-        """What an attempt of the execution takes of it."""
-        return (self, amount, exclusive, self.shares.setdefault(by, Share()))
 
     def line(self, amount: int, *, exclusive: bool) -> Line:
         """The line of those who need that of it."""
@@ -221,7 +207,7 @@ class Limit:
         """
         kept = 0
         place = demand.reservation_place()
-        for claimant, (_, wanted, alone, _) in self.kept_for.items():
+        for claimant, (_, wanted, alone) in self.kept_for.items():
             if claimant is demand or claimant.reservation_place() > place:
                 continue
             kept += wanted
@@ -248,32 +234,30 @@ class Limit:
         return (max(1, self.max) if self.is_alone else self.max - self.free, self.max)
 
 
-def take(needs: Iterable[Need], board: Board) -> None:
-    """Hold units of every limit needed for one attempt."""
-    for limit, amount, exclusive, share in needs:
-        share.held += 1
-        if exclusive:
-            limit.is_alone = True
-            free = limit.free = 0
-        else:
-            free = limit.free = limit.free - amount
+def take(shared: Iterable[tuple[Limit, int]], alone: Iterable[Limit], board: Board) -> None:
+    """Hold units of every limit that one attempt shares, and what it needs for itself."""
+    for limit, amount in shared:
+        limit.given += amount
+        free = limit.free = limit.free - amount
         if free < limit.tight:
             board.short |= limit.shortage()
+    for limit in alone:
+        limit.is_alone = True
+        limit.given += limit.free
+        limit.free = 0
+        board.short |= limit.shortage()
 
 
-def release(needs: Iterable[Need], board: Board) -> None:
+def release(shared: Iterable[tuple[Limit, int]], alone: Iterable[Limit], board: Board) -> None:
     """Give back what one attempt held."""
-    for limit, amount, exclusive, share in needs:
-        share.held -= 1
-        free = limit.free
-        if exclusive:
-            limit.is_alone = False
-            amount = limit.max  # noqa: PLW2901 all of it
-        limit.free = free + amount
-        limit.offered += amount
-        if free < limit.tight:
+    for limit in alone:
+        limit.is_alone = False
+    for limit, amount in [*shared, *((one, one.max) for one in alone)] if alone else shared:
+        before = limit.free
+        free = limit.free = before + amount
+        if before < limit.tight:
             board.short = board.short & ~limit.bits | limit.shortage()
-        if limit.offered > limit.call_at:
+        if limit.given + free > limit.call_at:
             board.called[limit] = None
 
 

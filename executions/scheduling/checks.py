@@ -100,16 +100,20 @@ def _check_usage(executions: Mapping[str, ExecutionRun], capacity: Capacity) -> 
             for need in run.demand.needs:
                 held.setdefault(need[0], []).append((execution, need))
     for limit in limits:
-        _check_limit(limit, held.get(limit, []))
+        _check_limit(limit, [need for _, need in held.get(limit, [])])
+        if len(executions) > 1 and not limit.is_local:
+            shares = Counter(execution for execution, _ in held.get(limit, []))
+            if shares != Counter(limit.held):
+                raise InvariantBroken(f"{limit.key}: the executions' shares are counted wrong")
     workers = capacity.workers
     free = workers.limit.max - workers.limit.used
     if free != workers.counted_free():
         raise InvariantBroken(f"{free} free slots, but {workers.counted_free()}")
 
 
-def _check_limit(limit: Limit, held: list[tuple[ExecutionRun, Need]]) -> None:
-    used = sum(amount for _, (_, amount, _, _) in held)
-    alone = sum(exclusive for _, (_, _, exclusive, _) in held)
+def _check_limit(limit: Limit, held: list[Need]) -> None:
+    used = sum(amount for _, amount, _ in held)
+    alone = sum(exclusive for _, _, exclusive in held)
     free = 0 if alone else limit.max - used
     if (limit.used, limit.is_alone, limit.free) != (used, alone, free):
         raise InvariantBroken(f"{limit.key}: {limit.used} used, counted {used} and {free} free")
@@ -119,6 +123,3 @@ def _check_limit(limit: Limit, held: list[tuple[ExecutionRun, Need]]) -> None:
             raise InvariantBroken(f"{limit.key}: whether {line.amount} fit was not seen")
     if alone and len(held) > 1:
         raise InvariantBroken(f"{limit.key}: held alone and by {len(held)} at once")
-    shares = Counter({by: share.held for by, share in limit.shares.items() if share.held})
-    if shares != Counter(execution for execution, _ in held):
-        raise InvariantBroken(f"{limit.key}: the executions' shares are counted wrong")

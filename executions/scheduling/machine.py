@@ -212,7 +212,7 @@ class Machine:
             event.execution, self._opened, event.group, progress, self._capacity
         )
         self._executions[event.execution] = execution
-        self._admission.open()
+        self._admission.open(execution)
         if event.progress is not None:  # what was told of it when it came to be is not known
             self._admission.untold.update(dict.fromkeys(execution.demands))
         life.open_tasks += execution.tasks_left

@@ -181,6 +181,7 @@ class Demand:
     """
 
     __slots__ = (
+        "alone",
         "by_short",
         "execution",
         "gates",
@@ -202,6 +203,7 @@ class Demand:
         "reservation",
         "reserved",
         "seen",
+        "shared",
         "snapshot",
         "told",
         "totals",
@@ -218,8 +220,10 @@ class Demand:
         self.gates = gates
         self.needs = needs
         self.limits = tuple(limit for limit, *_ in needs)
+        self.shared = tuple((limit, n) for limit, n, exclusive in needs if not exclusive)
+        self.alone = tuple(limit for limit, _, exclusive in needs if exclusive)
         self.need_lines = [
-            limit.line(amount, exclusive=exclusive) for limit, amount, exclusive, _ in needs
+            limit.line(amount, exclusive=exclusive) for limit, amount, exclusive in needs
         ]
         self.lines = [*(gate.line(1, exclusive=False) for gate in gates), *self.need_lines]
         self.mask = sum(line.bit for line in self.lines)
@@ -454,17 +458,14 @@ def _demand(execution: ExecutionRun, number: int, run: TaskRun, capacity: Capaci
         wanted[limit_key(LimitKind.TEAM, task.team)] = (1, False)
     if task.task_type is not None:
         wanted[limit_key(LimitKind.TASK_TYPE, task.task_type)] = (1, False)
-    asked: list[tuple[Limit, int, bool]] = []
+    needs: list[Need] = []
     for key, (amount, exclusive) in wanted.items():
-        asked.append((capacity.site(key), amount, exclusive))
+        needs.append((capacity.site(key), amount, exclusive))
         if key in group.limits:
-            asked.append((execution.own_limit(key, group.limits[key]), amount, exclusive))
-    asked.append((execution.own_limit("max_concurrency", group.max_concurrency), 1, False))
+            needs.append((execution.own_limit(key, group.limits[key]), amount, exclusive))
+    needs.append((execution.own_limit("max_concurrency", group.max_concurrency), 1, False))
     if task.needs_worker:
-        asked.append((capacity.workers.limit, 1, False))
-    needs = [
-        limit.need(amount, execution, exclusive=exclusive) for limit, amount, exclusive in asked
-    ]
+        needs.append((capacity.workers.limit, 1, False))
     gates = [execution.paused]
     if not run.critical and group.critical_first:
         gates.append(execution.critical_phase)

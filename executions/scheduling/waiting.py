@@ -160,9 +160,7 @@ def reasons(demand: Demand, short: int) -> tuple[Lack, str]:
     lacking = demand.mask & short
     reserved_for = ""
     if all(gate.free > 0 for gate in demand.gates):
-        for line, (limit, amount, exclusive, _) in zip(
-            demand.need_lines, demand.needs, strict=True
-        ):
+        for line, (limit, amount, exclusive) in zip(demand.need_lines, demand.needs, strict=True):
             if limit.kept_for and not line.bit & short:
                 keeper = limit.keeper(demand, amount, exclusive=exclusive)
                 head = keeper.head() if keeper is not None else None

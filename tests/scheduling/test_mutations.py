@@ -43,8 +43,8 @@ def only_units_count(self):
 def shared(change):
     """Take or release as if nothing were needed alone."""
 
-    def changed(needs, board):
-        change([(limit, n, False, share) for limit, n, _, share in needs], board)
+    def changed(shared, alone, board):
+        change([*shared, *((limit, 1) for limit in alone)], [], board)
 
     return changed
 
