@@ -15,6 +15,7 @@ from django.forms import CharField, ModelForm, Textarea
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -373,7 +374,7 @@ class OfExecutionAdmin(SeenAdmin):
 class ExecutionAdmin(SeenAdmin):
     """Executions."""
 
-    list_display = ("public_id", "name", "state", "outcome", "total", "submitted_by", "created_at")
+    list_display = ("public_id", "name", "state", "outcome", "submitted_by", "created")
     list_filter = ("state", "outcome")
     search_fields = ("name", "id")
     actions = ("pause", "resume", "cancel")
@@ -381,6 +382,11 @@ class ExecutionAdmin(SeenAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Execution]:
         """Those the user may see."""
         return selectors.executions_visible_to(request.user).order_by("-pk")
+
+    @admin.display(ordering="created_at")
+    def created(self, obj: Execution) -> str:
+        """To the minute: the list fits beside its filters."""
+        return f"{timezone.localtime(obj.created_at):%Y-%m-%d %H:%M}"
 
     def view_on_site(self, obj: Execution) -> str:
         """Its live page."""
