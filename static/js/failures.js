@@ -103,10 +103,14 @@ function article({ task, skipped }, isFirst, { choose, show, now, left }) {
       band(task.priority) !== "normal" && element("span", { class: "soft" }, band(task.priority)),
       element("span", {}, `${task.attempts} ${task.attempts === 1 ? "attempt" : "attempts"}`),
       task.finished_at && element("span", { class: "num" }, timeOfDay(task.finished_at, isUtc()), " ", when(task.finished_at, now())),
-      element("button", { type: "button", class: "small", onclick: () => choose(task.id) }, "Output"),
-      element("button", { type: "button", class: "small", "data-copy": `${task.id}: ${task.error}` }, "Copy error"),
-      element("button", { type: "button", class: "small", "data-copy": link.href }, "Copy link"),
-      element("button", { type: "button", class: "small", onclick: () => show("graph", task.id) }, "Show in graph"),
+      element(
+        "div",
+        { class: "actions" },
+        element("button", { type: "button", class: "small", onclick: () => choose(task.id) }, "Output"),
+        element("button", { type: "button", class: "small", "data-copy": `${task.id}: ${task.error}` }, "Copy error"),
+        element("button", { type: "button", class: "small", "data-copy": link.href }, "Copy link"),
+        element("button", { type: "button", class: "small", onclick: () => show("graph", task.id) }, "Show in graph"),
+      ),
     ),
     element("pre", {}, `${reasonWord(task.reason)}: ${task.error}`),
     skipped.length > 0 &&
