@@ -90,7 +90,15 @@ def test_what_is_found_beats_going_on_and_the_plain_rule(of, seed, done, other):
     assert found.execution == X
     assert better.finished_at < went(standing.group.ranks).finished_at
     assert better.finished_at <= went({}).finished_at
-    assert not problems(log_of(better), {"PEXEC-0": of}, limits=standing.limits)
+    over = {id_ for id_, t in standing.progress.tasks.items() if t.state is TaskState.COMPLETED}
+    assert not problems(log_of(better), {"PEXEC-0": without(of, over)}, limits=standing.limits)
+
+
+def without(of, over):
+    """What is left of a group: a replay tells nothing of when the tasks before it ran."""
+    left = [task for task in of.tasks if task.id not in over]
+    needs = {task.id: tuple(id_ for id_ in task.depends_on if id_ not in over) for task in left}
+    return replace(of, tasks=tuple(replace(task, depends_on=needs[task.id]) for task in left))
 
 
 def test_what_other_runs_hold_is_not_reckoned_with():
