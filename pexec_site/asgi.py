@@ -11,7 +11,6 @@ from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pexec_site.settings")
-os.environ.setdefault("PEXEC_DATABASE_POOL", "20")  # requests and sockets come in many threads
 http = get_asgi_application()  # loads the applications that the consumers need
 
 from executions.consumers import DashboardConsumer, ExecutionConsumer  # noqa: E402

@@ -149,7 +149,7 @@ SQLITE_JOURNAL = "WAL" if wal_is_safe(sqlite.VERSION) else "PERSIST"
 PEXEC_DATABASE_POOL = _number("PEXEC_DATABASE_POOL", 0)
 """How many sessions of PostgreSQL a process keeps and shares at most; 0: one for each thread.
 
-Web processes keep some (see asgi.py): a session made anew costs more than what it is asked.
+The web server keeps some (see web.py): a session made anew costs more than what it is asked.
 """
 POOL_WAIT_S = 5.0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import struct
 import zlib
@@ -36,6 +37,8 @@ TEXT, COMPRESSED = 0x81, 0x40
 TWO_BYTES, EIGHT_BYTES = 126, 127
 BODY_BYTES = LARGE_SPEC_BYTES + (1 << 20)
 """The largest body that anything takes, with room to say there what is wrong with it."""
+SESSIONS = "20"
+"""Of PostgreSQL, shared by the many threads in which requests and sockets ask."""
 READ_ON_S = 5.0
 """So long what still comes of a refused body is thrown away, for a client that sends first."""
 
@@ -193,5 +196,6 @@ class Command(CommandLineInterface):  # type: ignore[misc] # Daphne has no types
     server_class = WebServer
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # before the application reads the settings
+    os.environ.setdefault("PEXEC_DATABASE_POOL", SESSIONS)
     Command.entrypoint()
