@@ -29,7 +29,7 @@ def test_the_lead_is_free_at_once_though_a_chore_takes_long(bus):
         assert begun.wait(WITHIN_S)
         dispatcher.stop()
         wait_until(lambda: Leadership.objects.get().expires_at is None, "the lead is free")
-        assert thread.is_alive()
+        assert dispatcher._chores._thread.is_alive(), "the chore goes on"
     finally:
         may_end.set()
         dispatcher.stop()
