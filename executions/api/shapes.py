@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from executions import services
 from executions.api.parsing import Asked
-from executions.scheduling.conditions import change_of
+from executions.scheduling.conditions import change_of, limit_at
 from executions.scheduling.model import ExecutionState, LimitKey, Outcome, TaskState
 from executions.specs import TaskGroupSpec
 
@@ -172,7 +172,7 @@ class ChangesShape(Asked):
         faults = {}
         for path, number in value.items():
             try:
-                found.update([change_of(path, number)])
+                found.update([change_of(limit_at(path), number)])
             except ValueError as error:
                 faults[path] = [str(error)]
         if faults:

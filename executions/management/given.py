@@ -48,11 +48,11 @@ def changes_of(texts: Iterable[str]) -> dict[LimitKey, int]:
 
 def _change_in(text: str) -> tuple[LimitKey, int]:
     name, _, value = text.partition("=")
-    limit_at(name)
+    key = limit_at(name)
     number = specs.whole_number(value)
     if number is None:
         raise ValueError("what follows '=' must be a whole number")
-    return change_of(name, number)
+    return change_of(key, number)
 
 
 def at_least_one(text: str) -> int:

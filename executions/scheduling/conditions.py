@@ -48,9 +48,8 @@ def limit_at(path: str) -> LimitKey:
     return limit_key(LimitKind(kind), name)
 
 
-def change_of(path: str, number: int) -> tuple[LimitKey, int]:
-    """The limit that is meant, and its new value. Raises `BadLimitPath`, `BadLimitValue`."""
-    key = limit_at(path)
+def change_of(key: LimitKey, number: int) -> tuple[LimitKey, int]:
+    """The limit and its new value. Raises `BadLimitValue`."""
     if key in AT_LEAST_ONE and number < 1:
         raise BadLimitValue(BadLimitValue.__doc__)
     return key, number
