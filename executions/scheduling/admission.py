@@ -4,20 +4,19 @@ A blocked demand watches one line that has no room for it and is looked at again
 is some. Owns the order of admission; knows nothing of attempts.
 
 Reservations. When a demand's head is looked at in its turn and does not fit, a note is taken of
-how much of each of its limits was given out so far. Once every limit that it waits for has since
-changed hands `TURNOVERS` times over (16 times for half of a limit, 64 for a quarter: a small need
-soon fits by itself), it reserves those limits: from then on, what it needs of them is kept from
-all that come after it, which those of higher priority do not. A limit that does not change hands
-is never reserved, so nothing stands idle for a task that waits for something else that may take
-days. Reservations are ordered (priority, then age) and only an earlier one holds up a later one,
-so they cannot wait for each other.
+how much of each limit that it lacks was given back so far. Once every limit that it waits for has
+since changed hands `TURNOVERS` times over (16 times for half of a limit, 64 for a quarter: a small
+need soon fits by itself), it reserves those limits: from then on, what it needs of them is kept
+from all that come after it, which those of higher priority do not. A limit that does not change
+hands is never reserved, so nothing stands idle for a task that waits for something else that may
+take days. Reservations are ordered (priority, then age) and only an earlier one holds up a later
+one, so they cannot wait for each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
-from operator import attrgetter
 from typing import Final
 
 from executions.scheduling.capacity import Capacity, Limit, Line, Need, release, take
@@ -27,8 +26,6 @@ from executions.scheduling.watchers import NEVER, Watchers
 
 NOT_DUE: Final = -1
 """It is enough to look when there is room."""
-
-GIVEN: Final = attrgetter("given")
 
 _Top = tuple[tuple[int, ...], int, Watchers]
 """(place, order, watchers): where the first of the watchers stands; no two demands are equal."""
@@ -174,7 +171,7 @@ class Admission:
         self.touched[demand] = None
         if demand.reservation:
             self.unreserve(demand)
-        demand.seen = None
+        demand.seen.clear()
         take(demand.shared, demand.alone, self.board)
         if self._is_shared:
             _count_held(demand, 1)
@@ -194,6 +191,10 @@ class Admission:
         """The task run's slot is free again."""
         demand = run.demand
         release(demand.shared, demand.alone, self.board)
+        if self.reservations:
+            for limit in demand.limits:
+                if limit.callers:
+                    limit.call()
         if self._is_shared:
             _count_held(demand, -1)
         if demand.needs_worker:
@@ -271,17 +272,16 @@ class Admission:
         """List those that wait for a call of the limit, and those that are due."""
         if limit.free <= 0:
             return
-        once_one_is_left = limit.given + limit.free - 1
-        self._call_due(limit, once_one_is_left)
+        self._call_due(limit, limit.returned)
         listed = len(tops)
         for watchers in limit.callers.values():
             self._list_first(tops, watchers)
         if len(tops) == listed:
             limit.call_at = limit.dues.next()
 
-    def _call_due(self, limit: Limit, given: int) -> None:
-        """Let those that are due once so much was given out wait for a call."""
-        for demand in limit.dues.take(given):
+    def _call_due(self, limit: Limit, returned: int) -> None:
+        """Let those that are due once so much was given back wait for a call."""
+        for demand in limit.dues.take(returned):
             if demand.watching is not None and demand.watching.bit & limit.bits:
                 self._await_call(demand, limit)
 
@@ -332,20 +332,14 @@ class Admission:
         may take all that is given back: it is looked at again when the limit changed hands often
         enough, too. One that a reservation keeps out is found when any of the limit is given back.
         """
-        noted = demand.seen
-        if noted is None:
-            demand.seen = list(map(GIVEN, demand.limits))
         if isinstance(blocker, Limit):
             kept_out.append((demand, blocker))
             return
-        line, due = blocker.lines[0], NOT_DUE
-        if noted is None:
-            if line.is_wide:
-                due = line.limit.given + line.turns
-        elif line.limit not in demand.gates:
-            line, due = self._turn_of(demand, blocker, noted)
-        if due != NOT_DUE:
-            line.limit.add_due(demand, due)
+        line = blocker.lines[0]
+        if line.limit not in demand.gates:
+            line, due = self._turn_of(demand, blocker)
+            if due != NOT_DUE:
+                line.limit.add_due(demand, due)
         execution = demand.execution
         watchers = line.watchers.get(execution)
         if watchers is None:
@@ -354,13 +348,14 @@ class Admission:
         heappush(watchers.heap, demand.queue[0])
         self._watched |= line.bit
 
-    def _turn_of(self, demand: Demand, lack: Lack, noted: list[int]) -> tuple[Line, int]:
-        """The line without room that others were not yet given often enough, and when it is due.
+    def _turn_of(self, demand: Demand, lack: Lack) -> tuple[Line, int]:
+        """The line without room that did not yet turn over often enough, and when it is due.
 
-        Where all were, they are reserved, unless one could never have room as it is.
+        Where all did, they are reserved, unless one could never have room as it is.
         """
-        for line, seen in zip(demand.need_lines, noted, strict=True):
-            if line in lack.lines and not is_passed_over(line, seen):
+        for line in lack.lines:
+            seen = demand.seen.setdefault(line, line.limit.returned)
+            if not is_passed_over(line, seen):
                 return line, seen + line.turns if line.is_wide else NOT_DUE
         for line in lack.lines:
             if not line.could_ever_have_room():
@@ -383,9 +378,9 @@ class Admission:
 
     def unreserve(self, demand: Demand) -> None:
         """Give up what is reserved for the demand; its turns count anew."""
-        if demand.seen is None:
+        if not demand.seen:
             return
-        demand.seen = None
+        demand.seen.clear()
         if demand.watching is not None:
             self._look_at(demand)
         if not demand.reservation:
@@ -413,8 +408,8 @@ def can_ever_start(demand: Demand) -> bool:
 
 
 def is_passed_over(line: Line, seen: int) -> bool:
-    """Whether the limit changed hands often enough since so many of its units were given out."""
-    return line.limit.given >= seen + line.turns
+    """Whether the limit changed hands often enough since so many of its units were given back."""
+    return line.limit.returned >= seen + line.turns
 
 
 def _count_held(demand: Demand, attempts: int) -> None:

@@ -48,7 +48,7 @@ class Line:
         self.is_wide = exclusive or amount > 1
         """Whether smaller needs of the same limit could keep it from ever having room."""
         self.turns = 0
-        """How much has to be given to others before the limit is kept for such a need."""
+        """How much has to be given back in vain before the limit is kept for such a need."""
         self.waiting: dict[Demand, None] = {}
         """Demands that wait, for this or for something else that they need."""
         self.watchers: dict[ExecutionRun, Watchers] = {}
@@ -97,9 +97,9 @@ class Board:
 class Limit:
     """One thing that tasks hold units of. `max` 0 is closed.
 
-    `free` is what may be shared out now: nothing while one attempt holds it alone. `given` are
-    the units ever given out. `kept_for` are the demands it is reserved for. `max`, `free`, `given`
-    and `is_alone` change in this module only.
+    `free` is what may be shared out now: nothing while one attempt holds it alone. `returned` are
+    the units ever given back while one of its lines had no room. `kept_for` are the demands it is
+    reserved for. `max`, `free`, `returned` and `is_alone` change in this module only.
     """
 
     __slots__ = (
@@ -112,7 +112,6 @@ class Limit:
         "callers",
         "dues",
         "free",
-        "given",
         "held",
         "is_alone",
         "is_local",
@@ -120,6 +119,7 @@ class Limit:
         "key",
         "lines",
         "max",
+        "returned",
         "tight",
     )
 
@@ -131,7 +131,7 @@ class Limit:
         self.is_local = is_local
         self.is_alone = False
         self.free = max_
-        self.given = 0
+        self.returned = 0
         self.held: dict[ExecutionRun, int] = {}
         """How many attempts of each execution hold it, while several compete for a site limit."""
         self.kept_for: dict[Demand, Need] = {}
@@ -148,7 +148,7 @@ class Limit:
         """Those that are found again whenever units are given back."""
         self.dues = Dues()
         self.call_at = NEVER
-        """Once more units than that were given out or are free, somebody is to look."""
+        """Once so many units were given back, somebody is to look."""
 
     @property
     def used(self) -> int:
@@ -221,7 +221,7 @@ class Limit:
             yield from line.waiting
 
     def add_due(self, demand: Demand, at: int) -> None:
-        """Look at the demand, which watches one of its lines, once so much was given out."""
+        """Look at the demand, which watches one of its lines, once so much was given back."""
         self.dues.add(demand, at)
         self.call_at = min(self.call_at, at)
 
@@ -237,13 +237,11 @@ class Limit:
 def take(shared: Iterable[tuple[Limit, int]], alone: Iterable[Limit], board: Board) -> None:
     """Hold units of every limit that one attempt shares, and what it needs for itself."""
     for limit, amount in shared:
-        limit.given += amount
         free = limit.free = limit.free - amount
         if free < limit.tight:
             board.short |= limit.shortage()
     for limit in alone:
         limit.is_alone = True
-        limit.given += limit.free
         limit.free = 0
         board.short |= limit.shortage()
 
@@ -254,11 +252,12 @@ def release(shared: Iterable[tuple[Limit, int]], alone: Iterable[Limit], board: 
         limit.is_alone = False
     for limit, amount in [*shared, *((one, one.max) for one in alone)] if alone else shared:
         before = limit.free
-        free = limit.free = before + amount
+        limit.free = before + amount
         if before < limit.tight:
             board.short = board.short & ~limit.bits | limit.shortage()
-        if limit.given + free > limit.call_at:
-            board.called[limit] = None
+            returned = limit.returned = limit.returned + amount
+            if returned >= limit.call_at:
+                board.called[limit] = None
 
 
 class WorkerPool:

@@ -232,8 +232,8 @@ class Demand:
         self.queue: list[int] = []
         self.queued = 0
         self.watching: Watchers | None = None
-        self.seen: list[int] | None = None
-        """Units of each need's limit ever given out when its turn came first."""
+        self.seen: dict[Line, int] = {}
+        """Units of its limit ever given back when the head was first found to lack that line."""
         self.reservation = 0
         """Number of its reservation, the older the lower; 0: it has none."""
         self.reserved: dict[Limit, Need] = {}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from executions.scheduling.runs import Demand, ExecutionRun
 
 NEVER: Final = 1 << 62
-"""More units than are ever given out."""
+"""More units than are ever given back."""
 
 
 class Watchers:
@@ -31,7 +31,7 @@ class Watchers:
 
 
 class Dues:
-    """Demands that are to be looked at, room or not, once so much of a limit was given out."""
+    """Demands that are to be looked at, room or not, once so much of a limit was given back."""
 
     __slots__ = ("_due", "_known", "_numbers")
 
@@ -43,7 +43,7 @@ class Dues:
         self._numbers = 0
 
     def add(self, demand: Demand, at: int) -> None:
-        """The demand is due once so many units were given out."""
+        """The demand is due once so many units were given back."""
         if demand not in self._known:
             self._known.add(demand)
             self._numbers += 1
@@ -53,9 +53,9 @@ class Dues:
         """When the first is due."""
         return self._due[0][0] if self._due else NEVER
 
-    def take(self, given: int) -> Iterator[Demand]:
-        """Those that are due once so much was given out, once each."""
-        while self._due and self._due[0][0] <= given:
+    def take(self, returned: int) -> Iterator[Demand]:
+        """Those that are due once so much was given back, once each."""
+        while self._due and self._due[0][0] <= returned:
             demand = heapq.heappop(self._due)[2]
             self._known.discard(demand)
             yield demand
