@@ -238,13 +238,14 @@ class Lifecycle:
     def take_slot(self, run: TaskRun, _wish: Wish) -> None:
         """It takes its slot; a new attempt begins."""
         waiting.leave(run, self.now)
-        run.attempts += 1
+        attempt = run.attempts = run.attempts + 1
         worker = self.admission.admit(run)
         run.dispatched_at = self.now
         run.started_at = None
         run.is_stopping = False
-        run.execution.live[run.id] = run
-        self.instructions.append(make(Dispatch, (run.execution.id, run.id, run.attempts, worker)))
+        execution, id_ = run.execution, run.id
+        execution.live[id_] = run
+        self.instructions.append(make(Dispatch, (execution.id, id_, attempt, worker)))
         if not worker:
             self.watch_time_limit(run)
 

@@ -67,7 +67,10 @@ def owe_in_all(execution: ExecutionRun, keys: tuple[str, ...], seconds: float) -
 
 
 def settle(admission: Admission, now: float) -> None:
-    """Find what every demand that may be concerned waits for from now on."""
+    """Find what every demand that may be concerned waits for from now on.
+
+    Much of the cost of a decision is here.
+    """
     short = admission.board.short
     concerned = _concerned(admission)
     is_any_kept = bool(admission.kept)
@@ -77,8 +80,22 @@ def settle(admission: Admission, now: float) -> None:
         else:
             lacking = demand.mask & short if demand.queued else 0
             lack = demand.by_short.get(lacking) or demand.lacking(lacking)
-        if lack is not demand.lack:
-            _change(demand, lack, now)
+        before = demand.lack
+        if lack is not before:
+            before.seconds += now - demand.lack_since
+            demand.unbooked[before] = None
+            demand.lack = lack
+            demand.lack_since = demand.keys_since = now
+            if not (before.keys and lack.keys):
+                _begin_or_end(demand)
+            if alone := before.alone:
+                alone.demands -= 1
+                if not alone.demands:
+                    alone.seconds += now - alone.since
+            if alone := lack.alone:
+                if not alone.demands:
+                    alone.since = now
+                alone.demands += 1
     admission.untold.update(concerned)
 
 
@@ -222,27 +239,13 @@ def _advance(demand: Demand, now: float) -> None:
     demand.snapshot = None
 
 
-def _change(demand: Demand, lack: Lack, now: float) -> None:
-    """From now on the demand waits for something else. Much of the cost of a decision is here."""
-    before = demand.lack
-    before.seconds += now - demand.lack_since
-    demand.unbooked[before] = None
-    demand.lack = lack
-    demand.lack_since = demand.keys_since = now
-    if not before.keys:
-        for line in demand.lines:
+def _begin_or_end(demand: Demand) -> None:
+    """The demand waits for something now, or for nothing any more."""
+    for line in demand.lines:
+        if demand.lack.keys:
             line.waiting[demand] = None
-    elif not lack.keys:
-        for line in demand.lines:
+        else:
             del line.waiting[demand]
-    if alone := before.alone:
-        alone.demands -= 1
-        if not alone.demands:
-            alone.seconds += now - alone.since
-    if alone := lack.alone:
-        if not alone.demands:
-            alone.since = now
-        alone.demands += 1
 
 
 def _add(sums: dict[str, float], key: str, seconds: float) -> None:
