@@ -13,8 +13,6 @@ FUNCTION_LINES = 60
 TEST_LINES = 300
 SCRIPT_LINES = 500
 LARGER = {
-    # the life of a task run is one table of states and reads best in one place
-    "executions/scheduling/lifecycle.py": 560,
     # one drill for each row of the fault table, side by side
     "tests/chaos/drills.py": 420,
 }

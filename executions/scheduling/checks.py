@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Container, Mapping
 
 from executions.scheduling.capacity import Capacity, Limit, Need
-from executions.scheduling.lifecycle import InvariantBroken, Lifecycle
+from executions.scheduling.lifecycle import Lifecycle
 from executions.scheduling.model import OPEN_TASK_STATES, ExecutionState, TaskState
 from executions.scheduling.runs import Demand, ExecutionRun
+from executions.scheduling.story import InvariantBroken
 from executions.scheduling.waiting import reasons, wait_change
 
 
@@ -18,7 +19,7 @@ def check(executions: Mapping[str, ExecutionRun], capacity: Capacity, life: Life
         _check_counts(execution)
         for problem, task in _task_problems(execution):
             raise InvariantBroken(
-                f"{execution.id} {task}: {problem}", life.story(execution.id, task)
+                f"{execution.id} {task}: {problem}", life.story.of(execution.id, task)
             )
         _check_demands(execution)
         _check_told(execution, life.admission.untold)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from executions.scheduling import policy, waiting
 from executions.scheduling.admission import Admission
@@ -34,12 +34,8 @@ from executions.scheduling.model import (
     Strategy,
     TaskState,
 )
-from executions.scheduling.runs import ExecutionRun, PlanHold, TaskRun
-
-STORY_LINES: Final = 20_000
-"""How much of what happened is remembered, over all executions."""
-STORY_WIDTH: Final = 6
-"""When, execution, task, start, finish, why."""
+from executions.scheduling.runs import ExecutionRun, PlanHold, TaskRun, Wish
+from executions.scheduling.story import InvariantBroken, Story
 
 WISHES_A_TASK: Final = 8
 """More changes than that for each open task in one decision are a loop without end."""
@@ -64,42 +60,6 @@ EXECUTION_STEPS: Final[Mapping[ExecutionState, frozenset[ExecutionState]]] = {
     ),
     ExecutionState.CANCELLING: frozenset({ExecutionState.CANCELLED, ExecutionState.FAILED}),
 }
-
-
-class StoryLine(NamedTuple):
-    """One thing that happened to a task run, and why."""
-
-    at: float
-    execution: str
-    task: str
-    what: str
-    why: str
-
-
-class InvariantBroken(AssertionError):  # noqa: N818 named for what happened
-    """The scheduler contradicts itself. Forget the machine and load it again; report the story."""
-
-    def __init__(self, problem: str, story: list[StoryLine] | None = None) -> None:
-        """`story` is what happened to the task concerned."""
-        lines = [f"  {line.at:.3f} {line.task}: {line.what} ({line.why})" for line in story or []]
-        super().__init__("\n".join([problem, *lines]))
-
-
-class Wish(NamedTuple):
-    """The state a task run shall have, and what is to be recorded with it."""
-
-    finish: TaskState
-    attempt_state: AttemptState | None = None
-    started_at: float | None = None
-    finished_at: float | None = None
-    reason: Reason | None = None
-    error: str = ""
-    cause: str = ""
-    not_before: float | None = None
-    failures: int | None = None
-    losses: int | None = None
-    unused: bool = False
-    """The attempt had not begun: its number is used again."""
 
 
 QUEUED: Final = Wish(TaskState.QUEUED)
@@ -136,8 +96,7 @@ class Lifecycle:
         self._timer_numbers = 0
         self._jitter = jitter
         self._wished: deque[TaskRun] = deque()
-        self._story: deque[Any] = deque(maxlen=STORY_LINES * STORY_WIDTH)
-        """Lines one after another, not as tuples: those would wait for the garbage collector."""
+        self.story = Story()
 
     # ------------------------------------------------------------ wishes
 
@@ -149,7 +108,7 @@ class Lifecycle:
         elif run.wish != wish:
             raise InvariantBroken(
                 f"two wishes for {run.execution.id} {run.id}: {run.wish} and {wish}",
-                self.story(run.execution.id, run.id),
+                self.story.of(run.execution.id, run.id),
             )
 
     def apply(self) -> None:
@@ -165,7 +124,7 @@ class Lifecycle:
         if wished:
             run = wished[0]
             raise InvariantBroken(
-                f"no end of changes at {run.id}", self.story(run.execution.id, run.id)
+                f"no end of changes at {run.id}", self.story.of(run.execution.id, run.id)
             )
 
     def dispatch(self, run: TaskRun) -> None:
@@ -180,10 +139,10 @@ class Lifecycle:
         except KeyError:
             raise InvariantBroken(
                 f"{run.execution.id} {run.id} cannot go from {start} to {finish}",
-                self.story(run.execution.id, run.id),
+                self.story.of(run.execution.id, run.id),
             ) from None
         execution, id_, now, number = run.execution.id, run.id, self.now, run.attempts
-        self._story.extend((now, execution, id_, start, finish, self.why))
+        self.story.tell((now, execution, id_, start, finish, self.why))
         run.state = finish
         change(self, run, wish)
         run.since = now
@@ -486,18 +445,6 @@ class Lifecycle:
             if timer[2] is not execution and getattr(timer[2], "execution", None) is not execution
         ]
         heapq.heapify(self.timers)
-
-    # ------------------------------------------------------------ story
-
-    def story(self, execution: str, task: str) -> list[StoryLine]:
-        """What is remembered of the task run, oldest first."""
-        return [
-            StoryLine(at, execution, task, f"{start} → {finish}", str(why))
-            for at, execution_, task_, start, finish, why in zip(
-                *[iter(self._story)] * STORY_WIDTH, strict=True
-            )
-            if task_ == task and execution_ == execution
-        ]
 
 
 def deadline(run: TaskRun) -> float:

@@ -15,10 +15,7 @@ from executions.scheduling.admission import Admission
 from executions.scheduling.capacity import OPEN, Capacity
 from executions.scheduling.lifecycle import (
     QUEUED,
-    InvariantBroken,
     Lifecycle,
-    StoryLine,
-    Wish,
     completed,
     deadline,
 )
@@ -56,7 +53,9 @@ from executions.scheduling.model import (
     Reason,
     TaskState,
 )
-from executions.scheduling.runs import ExecutionRun, PlanHold, TaskRun, open_execution
+from executions.scheduling.opening import open_execution
+from executions.scheduling.runs import ExecutionRun, PlanHold, TaskRun, Wish
+from executions.scheduling.story import InvariantBroken, StoryLine
 
 __all__ = ["InvariantBroken", "Machine", "StoryLine", "UnknownExecution"]
 
@@ -140,7 +139,7 @@ class Machine:
 
     def story(self, execution: str, task: str) -> list[StoryLine]:
         """What is remembered of a task: what happened and why, oldest first."""
-        return self._life.story(execution, task)
+        return self._life.story.of(execution, task)
 
     def usage(self) -> Mapping[LimitKey, tuple[int, int]]:
         """(used, max) of every limit there is, the executions' own ones included."""

@@ -2,7 +2,6 @@
 
 import pytest
 
-from executions.scheduling.lifecycle import InvariantBroken
 from executions.scheduling.messages import (
     AttemptCancelled,
     AttemptCompleted,
@@ -19,6 +18,7 @@ from executions.scheduling.messages import (
     WorkersChanged,
 )
 from executions.scheduling.model import OnCriticalFailure, Reason, Strategy
+from executions.scheduling.story import InvariantBroken
 from tests.scheduling.builders import Site, X, group, task
 
 
