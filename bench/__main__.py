@@ -25,6 +25,7 @@ SUBJECTS = (
     "replanning",
     "whatif",
     "throughput",
+    "postgresql",
     "processes",
     "live",
 )

@@ -1,7 +1,7 @@
 """How fast durable no-op tasks go through a whole site, against Celery groups on the same machine.
 
-The site is started as `make run` starts it, on SQLite, or on DATABASE_URL. Each round is our run,
-then the contender's, so that both meet the same machine.
+The site is started as `make run` starts it, on SQLite, or on DATABASE_URL (`bench.postgresql`
+sets it). Each round is our run, then the contender's, so that both meet the same machine.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def measure() -> Subject:
             large = 8000 / run(spec("large", 8000))["seconds"]
     ours, theirs = ([r[name] for r in rounds] for name in ("ours", "theirs"))
     on_sqlite = "DATABASE_URL" not in os.environ
+    longest_ms = 10.0 if on_sqlite else 15.0
     return Subject(
         [
             Row("no-op tasks, durable and live", median(ours), "/s", more_is_better=True),
@@ -53,8 +54,8 @@ def measure() -> Subject:
                 more_is_better=True,
             ),
             Row("CPU a task, all processes", median(r["cpu_ms"] for r in rounds), "ms", 1.0, 0.6),
-            Row("hand-over, median", median(handover), "ms", aim=1.0, must=10.0),
-            Row("hand-over, 95 %", handover[int(len(handover) * 0.95)], "ms", must=10.0),
+            Row("hand-over, median", median(handover), "ms", longest_ms, 1.0),
+            Row("hand-over, 95 %", handover[int(len(handover) * 0.95)], "ms", longest_ms),
             Row("cost a task at 8,000 over 500", small / large, "", 1.2, 1.0),
         ],
         {"rounds": rounds, "handover_ms": handover},

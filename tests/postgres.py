@@ -35,13 +35,15 @@ def run(*command, within=()):
 class Cluster:
     """A server in a directory: made, started, stopped, started again."""
 
-    def __init__(self, home: Path, addresses: str = "", port: int = 5432, within=()):
+    def __init__(
+        self, home: Path, addresses: str = "", port: int = 5432, within=(), *, durable=False
+    ):
         self.home, self.data = home, home / "data"
         self.within = within
         """Put before the command that starts it."""
         self.bin_dir = programs()
         self.options = (
-            f"-k {home} -c fsync=off -c max_connections=200 -c port={port}"
+            f"-k {home} -c fsync={'on' if durable else 'off'} -c max_connections=200 -c port={port}"
             f" -c listen_addresses={addresses or chr(39) * 2}"
         )
 
@@ -67,9 +69,9 @@ class Cluster:
 
 
 @contextmanager
-def cluster():
-    """A server of the caller's own, until the end of the block."""
-    found = Cluster(Path(tempfile.mkdtemp(prefix="pexec-pg-")))
+def cluster(*, durable=False):
+    """A server of the caller's own, until the end of the block; durable: as `initdb` makes it."""
+    found = Cluster(Path(tempfile.mkdtemp(prefix="pexec-pg-")), durable=durable)
     found.make()
     try:
         yield found
