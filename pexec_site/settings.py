@@ -178,6 +178,8 @@ def _database() -> dict[str, Any]:
             "keepalives_interval": 3,
             "keepalives_count": 3,
             "tcp_user_timeout": 15000,
+            # of use only to cursors that send values apart from statements, see rows.py
+            "prepare_threshold": 5,
         }
         if PEXEC_DATABASE_POOL:
             config["CONN_HEALTH_CHECKS"] = True  # a session that was ended meanwhile is left

@@ -30,6 +30,18 @@ def _moment(epoch_s: float) -> Any:
     return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(epoch_s, UTC))
 
 
+def _cursor() -> Any:
+    """One that has PostgreSQL prepare a statement once and run it with each row's values.
+
+    Django's own writes the values into the text, so that each row is parsed and planned anew.
+    """
+    if connection.vendor != "postgresql":
+        return connection.cursor()
+    from psycopg import Cursor
+
+    return Cursor(connection.connection)
+
+
 class Statements:
     """What is to be done within one transaction; see `statements`."""
 
@@ -42,14 +54,14 @@ class Statements:
         self, query: str, values: tuple[Any, ...], otherwise: Callable[[], Exception]
     ) -> None:
         """Undo all unless this query finds a row; `otherwise` makes what is raised then."""
-        cursor = self._cursors.enter_context(connection.cursor())
+        cursor = self._cursors.enter_context(_cursor())
         cursor.execute(query, values)
         self._required.append((cursor, otherwise))
 
     def many(self, statement: str, values: list[tuple[Any, ...]]) -> None:
         """Run the statement with each of the values; every one must meet one row."""
         if values:
-            cursor = self._cursors.enter_context(connection.cursor())
+            cursor = self._cursors.enter_context(_cursor())
             cursor.executemany(statement, values)
             self._sent.append((cursor, len(values), statement))
 

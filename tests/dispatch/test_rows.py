@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from executions.dispatch.rows import StaleRowError, Table, statements
 from executions.models import Team
@@ -33,6 +33,18 @@ def write(table, changes):
     with transaction.atomic(), statements() as made:
         for change in changes:
             table.update(made, change)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="see test_postgres.py")
+def test_what_is_written_again_and_again_is_planned_once(table):
+    for n in range(8):
+        write(table, [{("pm_team",): {"max_parallel": n}, ("dev_team",): {"max_parallel": n}}])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select generic_plans + custom_plans from pg_prepared_statements"
+            " where statement like 'UPDATE%executions_team%'"
+        )
+        assert cursor.fetchall() == [(16,)]
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
