@@ -1,7 +1,8 @@
 """Who was given which right, by whom: users, roles, members and tokens in the audit.
 
 Whoever does it is known from the request it comes with; on the command line it is the site.
-A new password ends the tokens of its user, as Django ends their sessions.
+A new password ends the tokens of its user, as Django ends their sessions; so does it to be made
+inactive, or active again: what was known before gets nobody in after.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _user_saved(instance: Any, created: bool, **_: Any) -> None:  # noqa: FBT001
             changed["password"] = "changed"  # noqa: S105 (a word)
         if changed:
             audit_add(_asker(), "change", f"user {instance}", changed)
-        if is_new_password:
+        if is_new_password or "is_active" in changed:
             AuthToken.objects.filter(user=instance).delete()
 
 

@@ -45,12 +45,39 @@ def test_a_token_of_somebody_else_is_ended_at_once(administrator, ann):
     assert ask.get("/api/v1/executions/", headers=headers).status_code == 401
 
 
-def test_a_token_ends_with_its_user(ann):
+def saved_active(_chief, user, *, is_active):
+    user.is_active = is_active
+    user.save()
+
+
+def ticked_active(chief, user, *, is_active):
+    values = {
+        "username": user.username,
+        "date_joined_0": "2026-01-01",
+        "date_joined_1": "00:00:00",
+        **({"is_active": "on"} if is_active else {}),
+    }
+    address = reverse("admin:auth_user_change", args=[user.pk])
+    assert chief.post(address, values).status_code == 302
+
+
+@pytest.mark.parametrize("change", [saved_active, ticked_active])
+def test_a_token_ends_with_its_user_and_does_not_come_back_with_them(admin_client, ann, change):
     token, _ = services.token_make(user=ann, scope=services.Scope.READ, days=1)
-    ann.is_active = False
-    ann.save()
-    answer = Client().get("/api/v1/executions/", headers={"Authorization": f"Token {token}"})
-    assert answer.status_code == 401
+    for is_active in (False, True):
+        change(admin_client, ann, is_active=is_active)
+        answer = Client().get("/api/v1/executions/", headers={"Authorization": f"Token {token}"})
+        assert answer.status_code == 401
+    told = AuditEntry.objects.filter(verb="delete").values_list("target", flat=True)
+    assert list(told) == ["token of ann"]
+
+
+def test_a_token_of_who_was_inactive_already_ends_as_they_come_back(ann):
+    services.token_make(user=ann, scope=services.Scope.READ, days=1)
+    get_user_model().objects.update(is_active=False)  # as before tokens ended with their user
+    ann.refresh_from_db()
+    saved_active(None, ann, is_active=True)
+    assert not AuthToken.objects.exists()
 
 
 NEW = "a password of seven words"
