@@ -15,7 +15,7 @@ from executions.dispatch.timing import REPEAT_AFTER_S
 log = structlog.get_logger(__name__)
 
 GATHER_S = 0.005
-"""How long a start waits for company: a task over before that is told once, not twice."""
+"""How long a start or progress waits: a task over before that is told once, not twice."""
 PAUSE_S = 0.5
 JOIN_S = 6.0
 ERROR_LIMIT = 4000
@@ -40,7 +40,9 @@ class Reporter:
         self._worker = worker
         self._lock = threading.Condition()
         self._new: list[Message] = []
-        self._is_urgent = False
+        """To be sent at once."""
+        self._early: dict[tuple[str, str], tuple[float, Message]] = {}
+        """Starts, and the last progress, by (token, kind); with when they are due (monotonic)."""
         self._unconfirmed: dict[str, _End] = {}
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
@@ -51,17 +53,21 @@ class Reporter:
 
     def say(self, report: Message) -> None:
         """Send soon: a start or progress, of which nothing is kept."""
+        key = report["token"], report["kind"]
         with self._lock:
-            self._new.append(report)
+            due_at, _ = self._early.get(key, (time.monotonic() + GATHER_S, None))
+            self._early[key] = due_at, report
             self._lock.notify()
 
     def say_end(self, report: Message) -> None:
         """Send at once and again until confirmed: the end of an attempt."""
         with self._lock:
-            now = time.monotonic()
-            self._unconfirmed[report["token"]] = _End(report, said_at=now, sent_at=now)
+            now, token = time.monotonic(), report["token"]
+            self._unconfirmed[token] = _End(report, said_at=now, sent_at=now)
+            self._early.pop((token, "started"), None)  # its end says that, too
+            if (progress := self._early.pop((token, "progress"), None)) is not None:
+                self._new.append(progress[1])
             self._new.append(report)
-            self._is_urgent = True
             self._lock.notify()
 
     def confirm(self, tokens: Iterable[str]) -> None:
@@ -110,22 +116,30 @@ class Reporter:
             if not sent:
                 time.sleep(PAUSE_S)
             with self._lock:
-                if self._closing and not self._new:
+                if self._closing and not self._new and not self._early:
                     return
 
     def _gather(self) -> list[Message]:
         with self._lock:
-            if not self._new and not self._closing:
-                self._lock.wait(REPEAT_AFTER_S / 2)
-            if self._new and not self._is_urgent and not self._closing:
-                self._lock.wait_for(lambda: self._is_urgent or self._closing, GATHER_S)
-            reports, self._new, self._is_urgent = self._new, [], False
+            repeat_at = time.monotonic() + REPEAT_AFTER_S / 2
+            while not self._new and not self._closing:
+                first = next(iter(self._early.values()), (repeat_at, None))
+                left_s = min(first[0], repeat_at) - time.monotonic()
+                if left_s <= 0:
+                    break
+                self._lock.wait(left_s)
+            reports, self._new = self._new, []
             now = time.monotonic()
+            for key, (due_at, report) in list(self._early.items()):
+                if due_at > now and not self._closing:
+                    break  # they stand in the order in which they were said
+                del self._early[key]
+                reports.append(report)
             for end in self._unconfirmed.values():
                 if now - end.sent_at > REPEAT_AFTER_S:
                     end.sent_at = now
                     reports.append(end.report)
-        return _without_told_starts(reports)
+        return reports
 
     def _send(self, reports: list[Message]) -> bool:
         try:
@@ -135,12 +149,6 @@ class Reporter:
         except BusDownError:
             return False  # starts are told by their ends, ends are sent again
         return True
-
-
-def _without_told_starts(reports: list[Message]) -> list[Message]:
-    """Leave out the starts of attempts whose end is told in the same breath."""
-    ended = {r["token"] for r in reports if r["kind"] not in ("started", "progress")}
-    return [r for r in reports if r["kind"] != "started" or r["token"] not in ended]
 
 
 def never_begun(token: str, kind: str) -> Message:

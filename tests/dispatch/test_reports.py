@@ -32,6 +32,31 @@ def test_a_task_over_at_once_is_told_by_its_end_alone(bus, reporter):
     assert kinds(bus.events_take(2.0)) == [("completed", "t")]
 
 
+def test_a_start_waits_for_its_own_end_whatever_else_ends(bus, reporter, monkeypatch):
+    monkeypatch.setattr(reports, "GATHER_S", 60.0)
+    reporter.say({"kind": "started", "token": "t", "started_at": 1.0})
+    reporter.say_end(end("other"))
+    assert kinds(bus.events_take(2.0)) == [("completed", "other")]
+    reporter.say_end(end("t"))
+    assert kinds(bus.events_take(2.0)) == [("completed", "t")]
+
+
+def test_the_last_progress_is_told_before_the_end(bus, reporter, monkeypatch):
+    monkeypatch.setattr(reports, "GATHER_S", 60.0)
+    for percent in (50, 100):
+        reporter.say({"kind": "progress", "token": "t", "percent": percent, "line": ""})
+    reporter.say_end(end("t"))
+    (message,) = bus.events_take(2.0)
+    assert [r.get("percent") for r in message["reports"]] == [100, None]
+
+
+def test_a_worker_that_ends_tells_what_is_left(bus, reporter, monkeypatch):
+    monkeypatch.setattr(reports, "GATHER_S", 60.0)
+    reporter.say({"kind": "started", "token": "t", "started_at": 1.0})
+    reporter.close()
+    assert kinds(bus.events_take(2.0)) == [("started", "t")]
+
+
 def test_a_start_is_told_soon_where_no_end_follows(bus, reporter):
     reporter.say({"kind": "started", "token": "t", "started_at": 1.0})
     assert kinds(bus.events_take(2.0)) == [("started", "t")]
