@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -30,13 +30,19 @@ def _moment(epoch_s: float) -> Any:
     return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(epoch_s, UTC))
 
 
-def _cursor() -> Any:
-    """One that has PostgreSQL prepare a statement once and run it with each row's values.
+def _json(value: Any) -> Any:
+    """A JSON value as the database takes it."""
+    return connection.ops.adapt_json_value(value, None)
 
-    Django's own writes the values into the text, so that each row is parsed and planned anew.
+
+def _cursor() -> Any:
+    """The database's own: Django's wrappers cost as much as a row.
+
+    Of PostgreSQL one that has a statement prepared once and run with each row's values. Django's
+    writes the values into the text, so that each row is parsed and planned anew.
     """
     if connection.vendor != "postgresql":
-        return connection.cursor()
+        return connection.create_cursor()
     from psycopg import Cursor
 
     return Cursor(connection.connection)
@@ -54,14 +60,14 @@ class Statements:
         self, query: str, values: tuple[Any, ...], otherwise: Callable[[], Exception]
     ) -> None:
         """Undo all unless this query finds a row; `otherwise` makes what is raised then."""
-        cursor = self._cursors.enter_context(_cursor())
+        cursor = self._cursors.enter_context(closing(_cursor()))
         cursor.execute(query, values)
         self._required.append((cursor, otherwise))
 
     def many(self, statement: str, values: list[tuple[Any, ...]]) -> None:
         """Run the statement with each of the values; every one must meet one row."""
         if values:
-            cursor = self._cursors.enter_context(_cursor())
+            cursor = self._cursors.enter_context(closing(_cursor()))
             cursor.executemany(statement, values)
             self._sent.append((cursor, len(values), statement))
 
@@ -86,8 +92,8 @@ def statements() -> Iterator[Statements]:
     with ExitStack() as cursors:
         made = Statements(cursors)
         with ExitStack() as trip:
+            trip.enter_context(connection.wrap_database_errors)
             if connection.vendor == "postgresql":
-                trip.enter_context(connection.wrap_database_errors)
                 trip.enter_context(connection.connection.pipeline())
             yield made
         made.check()
@@ -101,20 +107,20 @@ class Table:
         self._name = connection.ops.quote_name(meta.db_table)
         self._key = tuple(key)
         fields = {f.attname: f for f in meta.concrete_fields}
-        self._times = frozenset(n for n, f in fields.items() if isinstance(f, models.DateTimeField))
-        self._json = frozenset(n for n, f in fields.items() if isinstance(f, models.JSONField))
+        self._adapt: dict[str, Callable[[Any], Any]] = {
+            n: _moment if isinstance(f, models.DateTimeField) else _json
+            for n, f in fields.items()
+            if isinstance(f, models.DateTimeField | models.JSONField)
+        }
+        """How values become those that the database takes, of columns where they differ."""
         self._defaults = {
             n: None if f.null else f.get_default() for n, f in fields.items() if not f.primary_key
         }
 
-    def _value(self, column: str, value: Any) -> Any:
-        if value is None:
-            return None
-        if column in self._times:
-            return _moment(value)
-        if column in self._json:
-            return connection.ops.adapt_json_value(value, None)
-        return value
+    def _adapted(self, row: Row) -> Row:
+        """The row's values as the database takes them, in the same order."""
+        adapt = self._adapt
+        return {c: adapt[c](v) if c in adapt and v is not None else v for c, v in row.items()}
 
     def update(self, made: Statements, changes: Mapping[tuple[Any, ...], Row]) -> None:
         """Change rows by key; each of them must be there."""
@@ -124,7 +130,7 @@ class Table:
         where = " AND ".join(f"{column} = %s" for column in self._key)
         for columns, members in alike.items():
             sets = ", ".join(f"{column} = %s" for column in columns)
-            values = [(*(self._value(c, row[c]) for c in columns), *key) for key, row in members]
+            values = [(*self._adapted(row).values(), *key) for key, row in members]
             made.many(f"UPDATE {self._name} SET {sets} WHERE {where}", values)  # noqa: S608
 
     def insert(self, made: Statements, rows: Collection[Row]) -> None:
@@ -133,20 +139,8 @@ class Table:
             return
         columns = tuple(self._defaults)
         names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
-        absent = {column: self._value(column, value) for column, value in self._defaults.items()}
-        adapted = self._times | self._json
-        plain = [(column, column not in adapted) for column in columns]
-        values = [
-            tuple(
-                absent[column]
-                if column not in row
-                else row[column]
-                if is_plain
-                else self._value(column, row[column])
-                for column, is_plain in plain
-            )
-            for row in rows
-        ]
+        absent = self._adapted(self._defaults)
+        values = [tuple({**absent, **self._adapted(row)}.values()) for row in rows]
         made.many(f"INSERT INTO {self._name} ({names}) VALUES ({marks})", values)  # noqa: S608
 
     def delete(self, made: Statements, keys: Collection[tuple[Any, ...]]) -> None:
