@@ -2,13 +2,12 @@
 
 `python -m pexec_site.web` takes the options of `daphne`. Sending waits until a client reads, a
 socket may close with every code a server may give, and what many are sent is compressed once.
-A request larger than anything that is taken is refused as soon as that is known.
+What requests bring is bounded as it comes (bodies.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import resource
 import struct
@@ -24,7 +23,7 @@ from daphne.cli import CommandLineInterface
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
-from executions.specs import LARGE_SPEC_BYTES
+from pexec_site.bodies import Request
 
 NORMAL = 1000
 READY_KEPT = 32
@@ -35,12 +34,8 @@ SHORT_BYTES = 1024
 TEXT, COMPRESSED = 0x81, 0x40
 """The first byte of a whole frame of text, and the bit that says how (RFC 6455, RFC 7692)."""
 TWO_BYTES, EIGHT_BYTES = 126, 127
-BODY_BYTES = LARGE_SPEC_BYTES + (1 << 20)
-"""The largest body that anything takes, with room to say there what is wrong with it."""
 SESSIONS = "20"
 """Of PostgreSQL, shared by the many threads in which requests and sockets ask."""
-READ_ON_S = 5.0
-"""So long what still comes of a refused body is thrown away, for a client that sends first."""
 
 
 @lru_cache(READY_KEPT)
@@ -124,55 +119,8 @@ class Socket(WebSocketProtocol):  # type: ignore[misc] # Daphne has no types
         self.sendCloseFrame(code=NORMAL if code is None else code)
 
 
-def _refusal() -> bytes:
-    told = f"A request holds at most {BODY_BYTES >> 20} MiB."
-    problem = {"type": "about:blank", "title": "Content Too Large", "status": 413, "detail": told}
-    body = json.dumps(problem).encode()
-    head = (
-        "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/problem+json\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-class Request(http_protocol.WebRequest):  # type: ignore[misc] # Daphne has no types
-    """One HTTP request; the application hears nothing of one whose body is too large."""
-
-    is_refused = False
-
-    def gotLength(self, length: int | None) -> None:
-        """The head is there, with the length of the body; None: that will be seen."""
-        is_too_large = length is not None and length > BODY_BYTES
-        super().gotLength(0 if is_too_large else length)
-        if is_too_large:
-            self.requestHeaders.removeHeader(b"Expect")  # or it would be told to go on
-            self.refuse()
-
-    def handleContentChunk(self, data: bytes) -> None:
-        """A piece of the body is there."""
-        if not self.is_refused and self.content.tell() + len(data) > BODY_BYTES:
-            self.content.truncate(0)
-            self.refuse()
-        if not self.is_refused:
-            super().handleContentChunk(data)
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """All of it is there."""
-        if self.is_refused:
-            self.channel.loseConnection()
-        else:
-            super().requestReceived(command, path, version)
-
-    def refuse(self) -> None:
-        """Say so at once; closing at once, too, would take the answer from who still sends."""
-        self.is_refused = True
-        transport = self.channel.transport
-        transport.write(_refusal())
-        asyncio.get_running_loop().call_later(READ_ON_S, transport.abortConnection)
-
-
 class WebServer(Server):  # type: ignore[misc] # Daphne has no types
-    """Serves sockets that wait for their readers, and requests of a size."""
+    """Serves sockets that wait for their readers, and requests within bounds."""
 
     def run(self) -> None:
         """Until it is told to end."""

@@ -10,7 +10,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
-from executions.specs import LARGE_SPEC_BYTES, SpecFormat
+from executions.api.bodies import largest_body
+from executions.specs import SpecFormat
 from executions.specs.reading import read
 
 
@@ -18,19 +19,22 @@ class StrictParser(BaseParser):
     """A body in one format of specs."""
 
     format: ClassVar[SpecFormat]
-    max_bytes: ClassVar[int] = LARGE_SPEC_BYTES
+    max_bytes: ClassVar[int | None] = None
+    """None: as many as the address of the request takes."""
 
     def parse(
         self,
         stream: IO[Any],
         media_type: str | None = None,  # noqa: ARG002 (REST framework's signature)
-        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
+        parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """The data. Raises SpecInvalidError."""
-        raw = stream.read(self.max_bytes + 1)
+        assert parser_context is not None
+        most = self.max_bytes or largest_body(parser_context["request"].path)
+        raw = stream.read(most + 1)
         if not raw:
             return {}
-        return read(raw, self.format, self.max_bytes)
+        return read(raw, self.format, most)
 
 
 class StrictJsonParser(StrictParser):

@@ -12,12 +12,16 @@ READY_S = 30
 
 
 @contextmanager
-def served(port, errors):
+def served(errors, application="tests.live.served:application"):
+    """Its port and process id."""
+    port = free_port()
     command = [sys.executable, "-m", "pexec_site.web", "-p", str(port), "--verbosity", "2"]
     with errors.open("wb") as stderr:
-        process = subprocess.Popen([*command, "tests.live.served:application"], stderr=stderr)
+        process = subprocess.Popen([*command, application], stderr=stderr)
         try:
-            yield process
+            while b"Listening" not in errors.read_bytes():
+                assert process.poll() is None, errors.read_text()
+            yield port, process.pid
         finally:
             process.terminate()
             process.wait(READY_S)
@@ -30,12 +34,8 @@ def errors(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(errors):
-    """Its port and process id."""
-    port = free_port()
-    with served(port, errors) as process:
-        while b"Listening" not in errors.read_bytes():
-            assert process.poll() is None, errors.read_text()
-        yield port, process.pid
+    with served(errors) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

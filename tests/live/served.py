@@ -1,17 +1,22 @@
 """What is served to try the web server, without Django.
 
-A socket does as it is told; a request is answered with the size of its body.
+A socket does as it is told; a request is answered with the size of its body. One with `?keep`
+is not answered before one with `?let-go`; `?kept` tells how many of them wait.
 """
 
+import asyncio
 import json
 
 TAKEN = []
 """Messages whose sending is over, of all sockets."""
+KEPT = []
+"""The sizes of requests that wait."""
+LET_GO = asyncio.Event()
 
 
 async def application(scope, receive, send):
     if scope["type"] == "http":
-        await measured(receive, send)
+        await measured(scope, receive, send)
         return
     await receive()
     await send({"type": "websocket.accept"})
@@ -19,11 +24,18 @@ async def application(scope, receive, send):
         await obey(json.loads(message["text"]), send)
 
 
-async def measured(receive, send):
+async def measured(scope, receive, send):
     size, more = 0, True
     while more:
         message = await receive()
         size, more = size + len(message["body"]), message["more_body"]
+    if scope["query_string"] == b"keep":
+        KEPT.append(size)
+        await LET_GO.wait()
+    if scope["query_string"] == b"let-go":
+        LET_GO.set()
+    if scope["query_string"] == b"kept":
+        size = len(KEPT)
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": str(size).encode()})
 
