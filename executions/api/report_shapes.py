@@ -19,8 +19,8 @@ from executions.scheduling.model import (
 )
 
 
-def _ids() -> serializers.ListField:
-    return serializers.ListField(child=serializers.CharField())
+def _ids(**options: Any) -> serializers.ListField:
+    return serializers.ListField(child=serializers.CharField(), **options)
 
 
 class BindingLimitShape(serializers.Serializer[Any]):
@@ -115,6 +115,7 @@ class PlanShape(serializers.Serializer[Any]):
     ranks = serializers.DictField(child=serializers.IntegerField())
     holds = serializers.DictField(child=serializers.FloatField())
     speedup_factor = serializers.FloatField()
+    unneeded = _ids(help_text="Of the limits set, those that no task needs.")
 
 
 class WhatIfShape(serializers.Serializer[Any]):
@@ -130,6 +131,7 @@ class WhatIfShape(serializers.Serializer[Any]):
     waits = serializers.DictField(child=serializers.DictField(child=serializers.FloatField()))
     advice = AdviceShape(many=True)
     schedule = ScheduledShape(many=True)
+    unneeded = _ids(help_text="Of the limits set, those that no task needs.")
 
 
 class ExpectedEndShape(serializers.Serializer[Any]):

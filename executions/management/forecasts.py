@@ -11,6 +11,7 @@ from executions.scheduling.bounds import lower_bound
 from executions.scheduling.conditions import Conditions
 from executions.scheduling.estimates import estimates, with_estimates
 from executions.scheduling.model import LimitKey
+from executions.scheduling.needs import unneeded
 from executions.scheduling.planning import schedule_json
 from executions.scheduling.search import planned_order
 from executions.scheduling.whatif import error_words
@@ -34,6 +35,7 @@ def simulated(spec: TaskGroupSpec, changes: Mapping[LimitKey, int]) -> dict[str,
         "makespan_s": result.makespan_s,
         "lower_bound_s": bound.seconds,
         "schedule": schedule_json(result.schedule),
+        "unneeded": list(unneeded(group, changes)),
     }
 
 

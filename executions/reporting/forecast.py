@@ -26,6 +26,7 @@ from executions.scheduling.model import (
     LimitKey,
     TaskState,
 )
+from executions.scheduling.needs import unneeded
 from executions.scheduling.planning import Plan, plan
 from executions.scheduling.search import BetterOrder, planned_order
 from executions.scheduling.simulation import SimulationStalled
@@ -95,13 +96,14 @@ def group_plan(
     conditions = conditions.with_limits(changes or {})
     learned = history_s(group) if group else None
     estimated = with_estimates(conditions.group, estimates(conditions.group, learned))
-    return plan(
+    found = plan(
         conditions.group,
         limits=conditions.limits,
         history_s=learned,
         worker_slots=conditions.worker_slots,
         order=planned_order(replace(conditions, group=estimated), now=time.monotonic),
     )
+    return replace(found, unneeded=unneeded(conditions.group, changes or ()))
 
 
 def execution_expected_end(

@@ -6,7 +6,7 @@ the site's, since the lower of both holds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from executions.scheduling.model import (
@@ -78,6 +78,12 @@ def capacities(
             elif key not in found:
                 found[key] = min(limits.get(key, 0), group.limits.get(key, limits.get(key, 0)))
     return found
+
+
+def unneeded(group: Group, keys: Iterable[LimitKey]) -> tuple[LimitKey, ...]:
+    """Those of these limits that no task of the group takes anything of."""
+    needed = capacities(group, {}, 0)
+    return tuple(key for key in keys if key not in needed)
 
 
 def limit_name(key: str) -> str:

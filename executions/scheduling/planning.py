@@ -31,7 +31,8 @@ class Plan:
     """What is known of a group before it runs.
 
     `forecast` is None where something needed is closed: then no end can be told. `ranks` and
-    `holds` are the order the forecast was made with.
+    `holds` are the order the forecast was made with. `unneeded`: limits that were set for it,
+    though no task needs them.
     """
 
     groups: tuple[ParallelGroup, ...]
@@ -44,6 +45,7 @@ class Plan:
     ranks: Mapping[str, int]
     holds: Mapping[str, float]
     dependencies: Mapping[str, tuple[str, ...]]
+    unneeded: tuple[LimitKey, ...] = ()
 
     @property
     def makespan_s(self) -> float | None:
@@ -91,6 +93,7 @@ class Plan:
             "ranks": dict(self.ranks),
             "holds": dict(self.holds),
             "speedup_factor": self.speedup_factor,
+            "unneeded": list(self.unneeded),
         }
 
 

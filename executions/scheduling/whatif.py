@@ -26,7 +26,7 @@ from executions.scheduling.model import (
     Strategy,
     Task,
 )
-from executions.scheduling.needs import waits_by_name
+from executions.scheduling.needs import unneeded, waits_by_name
 from executions.scheduling.planning import schedule_json
 from executions.scheduling.policy import backoff_s
 from executions.scheduling.replanning import seconds_known, workers_of
@@ -90,7 +90,7 @@ class WhatIf:
     """The answer: the real run, its replay, and the replay under the changes.
 
     `real_s` is None for a run that did not come to its own end: there is nothing to hold the
-    replay against.
+    replay against. `unneeded`: changed limits that no task needs.
     """
 
     real_s: float | None
@@ -98,6 +98,7 @@ class WhatIf:
     changed: SimulationResult
     changes: Mapping[LimitKey, tuple[int, int]]
     advice: tuple[Advice, ...]
+    unneeded: tuple[LimitKey, ...]
 
     @property
     def makespan_s(self) -> float:
@@ -133,6 +134,7 @@ class WhatIf:
             "waits": {row.id: waits_by_name(row.waits) for row in changed.schedule if row.waits},
             "advice": [advice.as_json() for advice in self.advice],
             "schedule": schedule_json(changed.schedule),
+            "unneeded": list(self.unneeded),
         }
 
 
@@ -167,7 +169,8 @@ def what_if(
         replayed_s=replay.run().makespan_s,
         changed=result,
         changes={
-            key: (before.get(key, 0), after.get(key, value)) for key, value in changes.items()
+            key: (before.get(key, limits.get(key, 0)), after.get(key, value))
+            for key, value in changes.items()
         },
         advice=tuple(
             advise(
@@ -177,6 +180,7 @@ def what_if(
                 lambda conditions: replay.run(conditions).makespan_s,
             )
         ),
+        unneeded=unneeded(group, changes),
     )
 
 

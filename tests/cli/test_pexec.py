@@ -59,6 +59,15 @@ def test_set_overrides_limits_and_runs_nothing(capsys, spec):
     assert not Execution.objects.exists()
 
 
+@pytest.mark.parametrize("verb", ["plan", "simulate"])
+def test_a_limit_that_no_task_needs_is_told_beside_the_answer(capsys, spec, verb):
+    needed = ("--set", "max_concurrency=2", "--set", "resource.lic=3", "--set", "workers=4")
+    call_command("pexec", verb, spec, "--json", *needed, "--set", "team.nosuch=4")
+    shown = capsys.readouterr()
+    assert shown.err == "note: no task needs team:nosuch; setting it does nothing\n"
+    assert json.loads(shown.out)["unneeded"] == ["team:nosuch"]
+
+
 @pytest.mark.parametrize("text", ["x", "x=1", "team=1", "team.dev_team=many", "max_concurrency=0"])
 def test_a_bad_set_is_bad_input(spec, text):
     assert text in refused("simulate", spec, "--set", text)

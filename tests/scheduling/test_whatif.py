@@ -91,6 +91,16 @@ def test_the_prediction_is_what_a_second_run_takes():
     assert found.as_json()["changes"] == [{"limit": "team:dev", "from": 2, "to": 5}]
 
 
+def test_a_limit_that_no_task_needs_is_told_and_told_as_it_is():
+    of = group(task("A", team="dev"))
+    _, log = really_run(of, site(team_dev=2, team_ops=3))
+    changes = site(team_dev=1, team_ops=4, team_nosuch=5)
+    found = ask(of, log, site(team_dev=2, team_ops=3), changes).as_json()
+    assert found["unneeded"] == ["team:ops", "team:nosuch"]
+    moved = {change["limit"]: (change["from"], change["to"]) for change in found["changes"]}
+    assert moved == {"team:dev": (2, 1), "team:ops": (3, 4), "team:nosuch": (0, 5)}
+
+
 def test_changed_limits_are_planned_for_as_a_run_under_them_would_be():
     of = group(task("A"), task("B"), task("C", duration_s=2), max_concurrency=1)
     _, log = really_run(of, {})

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ class Command(BaseCommand):
         changes = changes_of(set)
         with _stalls_told():
             forecast = forecasts.simulated(spec_to_forecast(spec, changes), changes)
-        self.stdout.write(_json(forecast) if json else forecasts.simulation_words(forecast))
+        self._tell(forecast, None if json else forecasts.simulation_words)
 
     def do_plan(self, *, spec: str, set: list[str], json: bool, **_: Any) -> None:  # noqa: A002 (options' names)
         """What is known of a group before it runs."""
@@ -126,7 +126,7 @@ class Command(BaseCommand):
         found = spec_to_forecast(spec, changes)
         group = TaskGroup.objects.filter(name=found.name).first()
         plan = group_plan(found, group=group, changes=changes, tasks_limit=None).as_json()
-        self.stdout.write(_json(plan) if json else forecasts.plan_words(plan))
+        self._tell(plan, None if json else forecasts.plan_words)
 
     def do_prune(
         self, *, days: float, runs: int, export: Path | None, dry_run: bool, **_: Any
@@ -150,7 +150,13 @@ class Command(BaseCommand):
         changes = changes_of(set)
         with _stalls_told():
             found = execution_what_if(execution_given(id), changes, tasks_limit=None).as_json()
-        self.stdout.write(_json(found) if json else forecasts.what_if_words(found))
+        self._tell(found, None if json else forecasts.what_if_words)
+
+    def _tell(self, found: dict[str, Any], words: Callable[..., str] | None) -> None:
+        """A forecast in words or as JSON; beside it what was set for nothing."""
+        for limit in found["unneeded"]:
+            self.stderr.write(plain_line(f"note: no task needs {limit}; setting it does nothing"))
+        self.stdout.write(_json(found) if words is None else words(found))
 
     def do_run(self, *, spec: str, json: bool, user: str | None, **_: Any) -> None:
         """Submit and follow."""
