@@ -155,12 +155,18 @@ def _is_storable(text: str) -> bool:
 def _csv_data(text: str, faults: list[Fault]) -> Any:
     """A plain list of tasks. Lists part at `;`; a need reads `db`, `db!` (alone) or `db:2`."""
     try:
-        rows = list(csv.DictReader(io.StringIO(text), strict=True))
+        reader = csv.DictReader(io.StringIO(text), strict=True)
+        rows = list(reader)
     except csv.Error as error:
         raise _broken(f"is not CSV: {error}") from None
-    columns = list(rows[0]) if rows else []
-    unknown = [str(c) for c in columns if c not in CSV_COLUMNS]
-    faults += [Fault("", f"unknown column '{c}'") for c in unknown]
+    columns = Counter(reader.fieldnames or ())
+    faults += [Fault("", f"unknown column '{c}'") for c in columns if c not in CSV_COLUMNS]
+    faults += [Fault("", f"column '{c}' is given twice") for c, n in columns.items() if n > 1]
+    faults += [
+        Fault(f"tasks[{i}]", "has more cells than there are columns")
+        for i, row in enumerate(rows)
+        if None in row
+    ]
     tasks = [_csv_task(row, f"tasks[{i}]", faults) for i, row in enumerate(rows)]
     return {"name": CSV_NAME, "tasks": tasks}
 

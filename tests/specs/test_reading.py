@@ -80,6 +80,12 @@ def test_csv_is_a_plain_list_of_tasks():
 def test_csv_faults_have_places():
     with pytest.raises(specs.SpecInvalidError, match="unknown column 'colour'"):
         specs.parse("id,colour\nA,red\n", format="csv")
+    with pytest.raises(specs.SpecInvalidError, match=r"\Acolumn 'id' is given twice\Z"):
+        specs.parse("id,title,id\nA,B,C\n", format="csv")
+    with pytest.raises(
+        specs.SpecInvalidError, match=r"\Atasks\[1\]: has more cells than there are"
+    ):
+        specs.parse("id,title\nA,B\nC,D,E\n", format="csv")
     with pytest.raises(specs.SpecInvalidError, match=r"tasks\[0\].payload: is not JSON"):
         specs.parse("id,payload\nA,{\n", format="csv")
     assert "tasks[0].priority: must be a valid integer" in faults_of("id,priority\nA,high\n")
