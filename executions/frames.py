@@ -67,7 +67,10 @@ LIVE_COLUMNS: Final = (
 `held_from` and `held_to`: when its last attempt took its slot and gave it back, null if it has it.
 """
 
-EXECUTION_FIELDS: Final = ("state", "outcome", "error", "started_at", "completed_at", "counts")
+EXECUTION_FIELDS: Final = (
+    *("state", "outcome", "error", "started_at", "completed_at", "counts"),
+    *("alone", "waited", "summed_at"),
+)
 """What a delta may change of the execution."""
 
 

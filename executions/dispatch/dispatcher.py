@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -29,7 +30,7 @@ from executions.dispatch.live import FRAME_EVERY_S, FanOut, LiveFeed
 from executions.dispatch.replanner import Replanner
 from executions.dispatch.roster import Roster
 from executions.dispatch.rows import StaleRowError
-from executions.dispatch.store import AttemptAddress, Committed, Store
+from executions.dispatch.store import NO_SUMS, AttemptAddress, Committed, Store, Sums
 from executions.dispatch.timing import (
     AUDIT_EVERY_S,
     DEAF_AFTER_S,
@@ -37,6 +38,7 @@ from executions.dispatch.timing import (
     RESEND_AFTER_S,
     RESEND_LIMIT_S,
     STANDBY_S,
+    SUM_EVERY_S,
 )
 from executions.models import Attempt, Command, Team
 from executions.models.snapshots import site_limits
@@ -105,6 +107,9 @@ class Leader:
         self._wake_at = float("inf")
         self._waits_at = float("-inf")
         """When waits that changed may be written again; few times a second, for they are many."""
+        self._sum_at = float("-inf")
+        self._sums: dict[str, Sums] = {}
+        """What was written last of what open executions waited for."""
         self._unsent: defaultdict[str, Message] = defaultdict(dict)
 
     def step(self, timeout_s: float) -> None:
@@ -123,8 +128,9 @@ class Leader:
         batch.events.extend(self._replanner.take(now))
         if now >= self._wake_at:
             batch.events.append(Tick())
-        if batch.events or batch.handled or batch.progress or now >= self._waits_due_at():
-            self._decide(batch, now)
+        sums = self._changed_sums(now)
+        if any((batch.events, batch.handled, batch.progress, sums)) or now >= self._waits_due_at():
+            self._decide(batch, now, sums)
         self._send(batch)
         self._feed.flush(now, self._usage)
         if self._limits is not None and self._slots is not None:
@@ -243,7 +249,7 @@ class Leader:
             if address := self._store.attempts.get(token):
                 batch.events.append(AttemptReturned(*address.key, started=True))
 
-    def _decide(self, batch: Batch, now: float) -> None:
+    def _decide(self, batch: Batch, now: float, sums: Mapping[str, Sums]) -> None:
         decision = self._machine.handle(batch.events, now)
         self._replanner.observe(decision)
         self._wake_at = float("inf")
@@ -257,6 +263,7 @@ class Leader:
             now=now,
             endings=batch.endings,
             waits=self._changed_waits(now),
+            sums=sums,
             progress=batch.progress,
             handled=batch.handled,
         )
@@ -287,6 +294,15 @@ class Leader:
             return ()
         self._waits_at = now + FRAME_EVERY_S
         return self._machine.changed_waits()
+
+    def _changed_sums(self, now: float) -> dict[str, Sums]:
+        """What open executions waited for up to now, to be written; few are asked for it often."""
+        if now < self._sum_at:
+            return {}
+        self._sum_at = now + SUM_EVERY_S
+        before = self._sums
+        self._sums = {id_: self._machine.totals(id_, now) for id_ in self._machine.executions()}
+        return {id_: sums for id_, sums in self._sums.items() if sums != before.get(id_, NO_SUMS)}
 
     def _assign(self, address: AttemptAddress) -> None:
         address.sent_at = time.monotonic()

@@ -10,7 +10,7 @@ import secrets
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -38,6 +38,10 @@ from executions.scheduling.model import (
     ExecutionState,
     TaskState,
 )
+
+Sums = tuple[Mapping[str, float], Mapping[str, float]]
+"""(`alone`, `waited`) of an execution."""
+NO_SUMS: Final[Sums] = ({}, {})
 
 AttemptKey = tuple[str, str, int]
 """Execution, task, number: how the brain names an attempt."""
@@ -197,16 +201,20 @@ class Store:
         now: float,
         endings: Mapping[AttemptKey, Ending],
         waits: Iterable[WaitChange] = (),
+        sums: Mapping[str, Sums] | None = None,
         progress: Mapping[str, Row] | None = None,
         handled: Iterable[int] = (),
     ) -> Committed:
         """Write all of it in one transaction fenced by the term, or raise and change nothing.
 
-        `waits` are those that changed since the last ones written; `progress` are attempts'
-        progress columns by token; `handled` the commands that are answered with this.
+        `waits` are those that changed since the last ones written; `sums` what executions waited
+        for up to `now`; `progress` are attempts' progress columns by token; `handled` the commands
+        that are answered with this.
         """
         write = _Write(self, decision, now, endings)
         write.add_waits(waits)
+        for public_id, each in (sums or {}).items():
+            write.add_sums(public_id, each)
         write.add_progress(progress or {})
         with transaction.atomic():
             if write.returned:  # what people asked of one that never began is kept without it
@@ -384,10 +392,15 @@ class _Write:
             self.committed.stops[address.worker].append(address)
 
     def _close(self, close: CloseExecution) -> None:
-        sums = {"alone": dict(close.alone), "waited": dict(close.waited)}
-        self._execution_rows.setdefault(close.execution, {}).update(sums)
-        self._changes(close.execution).execution.update(sums)
+        self.add_sums(close.execution, (close.alone, close.waited))
         self.committed.closed.append(self._store.executions[close.execution])
+
+    def add_sums(self, public_id: str, sums: Sums) -> None:
+        """Add what the execution waited for up to now."""
+        alone, waited = sums
+        row = {"alone": dict(alone), "waited": dict(waited), "summed_at": self._now}
+        self._execution_rows.setdefault(public_id, {}).update(row)
+        self._changes(public_id).execution.update(row)
 
     def add_waits(self, waits: Iterable[WaitChange]) -> None:
         """Add what demand classes wait for now."""

@@ -30,6 +30,8 @@ DEAF_AFTER_S = 15.0 * _TEMPO
 
 LOOK_EVERY_S = 2.0 * _TEMPO
 """How often the database is looked into although nobody said that there is news."""
+SUM_EVERY_S = 1.0 * _TEMPO
+"""How often what open executions waited for is summed up, for pages and for the next leader."""
 AUDIT_EVERY_S = 30.0 * _TEMPO
 """How often the leader holds the attempts it knows against those of the database."""
 RESEND_AFTER_S = 2.0 * _TEMPO

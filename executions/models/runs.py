@@ -67,6 +67,9 @@ class Execution(models.Model):
     plan = models.JSONField(default=dict, help_text="Forecast when it was submitted, in seconds.")
     alone = models.JSONField(default=dict, help_text="Seconds some task waited for a limit alone.")
     waited = models.JSONField(default=dict, help_text="Task-seconds waited, by what for.")
+    summed_at = models.DateTimeField(
+        null=True, blank=True, help_text="Up to when those two are summed up."
+    )
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)
     request_digest = models.CharField(max_length=64, blank=True)
 

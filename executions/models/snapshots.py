@@ -141,6 +141,7 @@ def progress_of(
         tasks=tasks,
         alone=execution.alone,
         waited=execution.waited,
+        summed_at=_seconds(execution.summed_at),
     )
 
 

@@ -81,7 +81,7 @@ class Machine:
         self._planned: dict[str, ExecutionRun] = {}
         """Those whose plan holds something back."""
         self._opened = 0
-        self._taken_up: list[tuple[TaskRun, float]] = []
+        self._taken_up: list[TaskRun] = []
         self._handlers: dict[type, Callable[..., None]] = {
             ExecutionSubmitted: self._submitted,
             AttemptStarted: self._started,
@@ -116,7 +116,8 @@ class Machine:
             self._admission.admit_all(life.dispatch)
         waiting.settle(self._admission, life.now)
         if self._taken_up:
-            self._book_debts()
+            waiting.settle_debts(self._taken_up, life.now)
+            self._taken_up = []
         return self._decide()
 
     def changed_waits(self) -> tuple[WaitChange, ...]:
@@ -179,6 +180,13 @@ class Machine:
         """Seconds the task has waited up to now, by LimitKey or Hold."""
         return waiting.waits_so_far(self._known(execution).tasks[task], self._life.now)
 
+    def totals(self, execution: str, now: float) -> tuple[dict[str, float], dict[str, float]]:
+        """(`alone`, `waited`) of the execution up to now, as CloseExecution tells them.
+
+        `now` is not before the last decision; nothing is known to have happened since.
+        """
+        return waiting.totals(self._known(execution), max(self._life.now, now))
+
     def progress(self, execution: str) -> ExecutionProgress:
         """Where the execution stands: enough for another machine to carry on from."""
         run = self._known(execution)
@@ -191,6 +199,7 @@ class Machine:
             tasks={id_: task.progress() for id_, task in run.tasks.items()},
             alone=alone,
             waited=waited,
+            summed_at=self._life.now,
         )
 
     def _known(self, execution: str) -> ExecutionRun:
@@ -239,9 +248,8 @@ class Machine:
                 life.wish(run, QUEUED)
         elif run.state is TaskState.QUEUED:
             life.queue(run, QUEUED)
-            waited_s = max(0.0, life.now - run.since)
-            waiting.owe(run, (Hold.RECOVERY,), waited_s)
-            self._taken_up.append((run, waited_s))
+            waiting.owe(run, (Hold.RECOVERY,), life.now - run.since)
+            self._taken_up.append(run)
         elif run.state is TaskState.RETRYING:
             life.wake(life.now if run.not_before is None else run.not_before, run)
         elif run.is_live:
@@ -259,16 +267,6 @@ class Machine:
             and execution.group.on_critical_failure is OnCriticalFailure.CONTINUE
         ):
             self._life.stop_critical(execution)
-
-    def _book_debts(self) -> None:
-        for run, seconds in self._taken_up:
-            keys = run.demand.lack.keys
-            if run.state is TaskState.QUEUED and keys:
-                waiting.owe(run, keys, seconds)
-                waiting.owe_in_all(run.execution, keys, seconds)
-            else:
-                waiting.owe_in_all(run.execution, (Hold.RECOVERY,), seconds)
-        self._taken_up = []
 
     def _decide(self) -> Decision:
         life = self._life

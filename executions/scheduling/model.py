@@ -277,7 +277,7 @@ class ExecutionProgress:
     """What is remembered of one open execution; tasks not named are as just submitted.
 
     `stopping_to` is the final state an execution in CANCELLING ends in. `alone` and `waited` are
-    the totals of binding limits so far (see BindingTotals).
+    what it waited for up to `summed_at` (see CloseExecution); None: that was never summed up.
     """
 
     state: ExecutionState = ExecutionState.PENDING
@@ -287,3 +287,4 @@ class ExecutionProgress:
     tasks: Mapping[str, TaskProgress] = field(default_factory=dict)
     alone: Mapping[str, float] = field(default_factory=dict)
     waited: Mapping[str, float] = field(default_factory=dict)
+    summed_at: float | None = None

@@ -352,6 +352,8 @@ class ExecutionRun:
         self.fresh = Watchers(self, 0)
         """Demands to be looked at, whatever is freed."""
         self.own_limits: dict[str, Limit] = {}
+        self.summed_at = progress.summed_at
+        """Up to when what it waited for was summed up when the machine took it up."""
         self.waited_s: defaultdict[str, float] = defaultdict(float, progress.waited)
         """Task-seconds that no demand counts: what is remembered, backoffs, recoveries."""
         self.alones = {key: Alone(seconds) for key, seconds in progress.alone.items()}

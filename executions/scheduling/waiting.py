@@ -57,13 +57,26 @@ def owe(run: TaskRun, keys: tuple[str, ...], seconds: float) -> None:
     demand = run.demand
     run.entered = demand.totals.copy()
     for key in keys:
-        run.entered[demand.reasons.index(key)] -= seconds / len(keys)
+        run.entered[demand.reasons.index(key)] -= max(seconds, 0.0) / len(keys)
 
 
-def owe_in_all(execution: ExecutionRun, keys: tuple[str, ...], seconds: float) -> None:
-    """Book the same in the execution's totals."""
-    for key in keys:
-        execution.waited_s[key] += seconds
+def settle_debts(taken_up: Iterable[TaskRun], now: float) -> None:
+    """Book what task runs waited before they were taken up: for what they wait for now.
+
+    Those that start at once waited for the recovery. The execution's own sums go on from where
+    they were made last.
+    """
+    for run in taken_up:
+        execution, lack = run.execution, run.demand.lack
+        keys = lack.keys if run.state is TaskState.QUEUED else ()
+        if keys:
+            owe(run, keys, now - run.since)
+        begun = run.since if execution.summed_at is None else max(run.since, execution.summed_at)
+        unsummed_s = max(now - begun, 0.0)
+        for key in keys or (Hold.RECOVERY,):
+            execution.waited_s[key] += unsummed_s
+        if lack.alone is not None and keys:  # of several at once the longest
+            lack.alone.since = min(lack.alone.since, begun)
 
 
 def settle(admission: Admission, now: float) -> None:

@@ -32,6 +32,7 @@ def execution_fields(execution: Execution) -> dict[str, Any]:
         "plan": {k: v for k, v in execution.plan.items() if not isinstance(v, (list, dict))},
         "alone": execution.alone,
         "waited": execution.waited,
+        "summed_at": seconds(execution.summed_at),
     }
 
 

@@ -23,7 +23,7 @@ export function setUpCharts(page) {
     part("charts").replaceChildren(
       ...keysUsed(store).map((key) => chart(key, usesOf(store, key, page.now()), run.started_at ?? end, end, maximum(store, key))),
     );
-    drawBinding(store, run, end);
+    drawBinding(store, run);
   };
   page.onTab(draw);
   store.subscribe(coalesced(draw, REDRAW_MS));
@@ -131,53 +131,49 @@ function chart(key, uses, from, to, limit) {
 }
 
 /**
- * What the tasks say of their waits while the run's own sums, made at its end, are not there.
+ * What bound the run up to when that was summed up last, and what tasks wait for now.
  * @param {import("./store.js").ExecutionStore} store
- * @returns {[string, {waiting: number, waited: number}][]}  most waited for first; seconds of tasks that have begun
+ * @param {import("./store.js").Execution} run
+ * @returns {{key: string, share: number, waited: number, waiting: number}[]}  what bound most first; of the run, in seconds, tasks
  */
-export function waitsSoFar(store) {
-  /** @type {Map<string, {waiting: number, waited: number}>} */
-  const found = new Map();
-  const at = (/** @type {string} */ key) => {
-    const known = found.get(key) ?? { waiting: 0, waited: 0 };
-    found.set(key, known);
-    return known;
-  };
+export function binding(store, run) {
+  /** @type {Map<string, number>} */
+  const waiting = new Map();
   for (const task of store.tasks) {
-    for (const [key, waited] of Object.entries(task.waits ?? {})) {
-      at(key).waited += waited;
-    }
     for (const key of store.waitsFor(task)) {
-      at(key).waiting += 1;
+      waiting.set(key, (waiting.get(key) ?? 0) + 1);
     }
   }
-  return [...found].sort(([, a], [, b]) => b.waiting - a.waiting || b.waited - a.waited);
+  const summed = (run.summed_at ?? run.completed_at ?? 0) - (run.started_at ?? 0);
+  const keys = new Set([...Object.keys(run.alone ?? {}), ...Object.keys(run.waited ?? {}), ...waiting.keys()]);
+  return [...keys]
+    .map((key) => ({
+      key,
+      share: summed > 0 ? (run.alone?.[key] ?? 0) / summed : 0,
+      waited: run.waited?.[key] ?? 0,
+      waiting: waiting.get(key) ?? 0,
+    }))
+    .filter((limit) => limit.waited > 0 || limit.waiting > 0)
+    .sort((a, b) => b.share - a.share || b.waited - a.waited || b.waiting - a.waiting);
 }
 
 /**
  * @param {import("./store.js").ExecutionStore} store
  * @param {import("./store.js").Execution} run
- * @param {number} end
  */
-function drawBinding(store, run, end) {
-  const total = end - (run.started_at ?? end);
-  const sums = Object.entries(run.waited ?? {})
-    .filter(([, waited]) => waited > 0)
-    .sort((a, b) => (run.alone[b[0]] ?? 0) - (run.alone[a[0]] ?? 0) || b[1] - a[1]);
-  if (sums.length > 0) {
-    const share = (/** @type {string} */ key) => (total > 0 ? Math.round((100 * (run.alone[key] ?? 0)) / total) : 0);
-    showBinding(
-      "What bound the run",
-      ["Limit", "Share of the run some task waited for it alone", "Task time waited"],
-      sums.map(([key, waited]) => [key, `${share(key)} %`, duration(waited)]),
-    );
-  } else {
-    showBinding(
-      isOver(run.state) ? "What bound the run" : "What bound the run so far",
-      ["Limit", "Tasks that wait for it now", "Waited by tasks that have begun"],
-      waitsSoFar(store).map(([key, { waiting, waited }]) => [key, String(waiting), duration(waited)]),
-    );
-  }
+function drawBinding(store, run) {
+  const rows = binding(store, run);
+  const over = isOver(run.state);
+  showBinding(
+    over ? "What bound the run" : "What bound the run so far",
+    ["Limit", "Share of the run some task waited for it alone", "Task time waited", ...(over ? [] : ["Tasks that wait for it now"])],
+    rows.map(({ key, share, waited, waiting }) => [
+      key,
+      `${Math.round(100 * share)} %`,
+      duration(waited),
+      ...(over ? [] : [String(waiting)]),
+    ]),
+  );
 }
 
 /**

@@ -57,6 +57,7 @@ import { column } from "./columns.js";
  * @property {Record<string, any>} plan
  * @property {Record<string, number>} alone
  * @property {Record<string, number>} waited
+ * @property {number | null} summed_at  up to when those two are summed up
  *
  * @typedef {object} EarlierAttempt
  * @property {number} position

@@ -2,13 +2,15 @@
 
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
+from executions.dispatch import dispatcher
 from executions.dispatch.chores import Chores
 from executions.dispatch.dispatcher import Clock, Dispatcher
-from executions.models import Leadership
-from tests.dispatch.small_site import WITHIN_S, wait_until
+from executions.models import Attempt, Leadership, Team
+from tests.dispatch.small_site import WITHIN_S, finish, submit, wait_until
 
 begun, may_end = threading.Event(), threading.Event()
 
@@ -34,6 +36,38 @@ def test_the_lead_is_free_at_once_though_a_chore_takes_long(bus):
         may_end.set()
         dispatcher.stop()
         thread.join(WITHIN_S)
+
+
+@contextmanager
+def leading(bus):
+    found = Dispatcher(bus)
+    thread = threading.Thread(target=found.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        found.stop()
+        thread.join(WITHIN_S)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_bound_the_run_counts_whoever_leads(bus, worker, monkeypatch):
+    monkeypatch.setattr(dispatcher, "SUM_EVERY_S", 0.0)
+    Team.objects.update_or_create(name="solo", defaults={"max_parallel": 1})
+    tasks = [
+        {"task_id": f"T{n}", "team": "solo", "runner": "sleep", "payload": {"seconds": 0.5}}
+        for n in range(3)
+    ]
+    execution = submit(bus, *tasks)
+    with leading(bus):
+        wait_until(lambda: execution.task_runs.filter(state="completed").exists(), "one is done")
+    with leading(bus):
+        finish(execution)
+    starts = Attempt.objects.filter(execution=execution).order_by("dispatched_at")
+    first, *_, last = starts.values_list("dispatched_at", flat=True)
+    waited = sum(sum(run.waits.values()) for run in execution.task_runs.all())
+    assert execution.alone["team:solo"] == pytest.approx((last - first).total_seconds(), abs=0.01)
+    assert execution.waited["team:solo"] == pytest.approx(waited, abs=0.01)
 
 
 @pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="the system does not tell")

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { steps } from "../../static/js/bars.js";
-import { usesOf, waitsSoFar } from "../../static/js/charts.js";
+import { binding, usesOf } from "../../static/js/charts.js";
 import { markdown, rootFailures } from "../../static/js/root_failures.js";
 import { coalesced } from "../../static/js/redraw.js";
 import { DashboardStore } from "../../static/js/dashboard_store.js";
@@ -54,20 +54,22 @@ test("every attempt of a task that is tried again keeps its time, told live or a
   assert.deepEqual(spans, [[1, 3], [5, 6], [7, 9]]);
 });
 
-test("what bound a run so far is what tasks wait for now and what those that began waited for", () => {
+test("what bound a run so far is as it was summed up last, with what tasks wait for now", () => {
   const { server, store } = held(
-    { state: "running", waits: { "team:dev": 2, workers: 1 } },
-    { state: "completed", waits: { workers: 4 } },
+    { state: "running" },
     { state: "queued", demand: 0 },
     { state: "queued", demand: 0 },
     { state: "blocked", demand: 0 },
   );
   const demands = { 0: { keys: ["team:dev"], queued: 2 } };
   store.apply({ ...delta(server, {}), demands });
-  assert.deepEqual(waitsSoFar(store), [
-    ["team:dev", { waiting: 2, waited: 2 }],
-    ["workers", { waiting: 0, waited: 5 }],
+  const run = { started_at: 100, summed_at: 110, alone: { workers: 5 }, waited: { "team:dev": 2, workers: 9, backoff: 0 } };
+  assert.deepEqual(binding(store, run), [
+    { key: "workers", share: 0.5, waited: 9, waiting: 0 },
+    { key: "team:dev", share: 0, waited: 2, waiting: 2 },
   ]);
+  const unsummed = { started_at: 100, summed_at: null, alone: {}, waited: {} };
+  assert.deepEqual(binding(store, unsummed), [{ key: "team:dev", share: 0, waited: 0, waiting: 2 }]);
 });
 
 test("failures are told with what each skipped, and as Markdown that holds any text", () => {

@@ -109,6 +109,10 @@ class World:
             same = {t: p for t, p in after.tasks.items() if (id_, t) not in admitted}
             assert same == {t: p for t, p in before.tasks.items() if t in same}
             assert (after.state, after.stopping_to) == (before.state, before.stopping_to)
+            moment_s = MOMENT_S * len(after.tasks)  # of each task, from the one to the other
+            for earlier, later in ((before.alone, after.alone), (before.waited, after.waited)):
+                sums = [(earlier.get(k, 0), later.get(k, 0)) for k in {*earlier, *later}]
+                assert all(-1e-6 < b - a < moment_s + 1e-6 for a, b in sums)
 
     def ask_what_changed(self) -> None:
         """All that was said at any time is what all queues wait for now."""
