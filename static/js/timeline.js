@@ -54,33 +54,36 @@ export function setUpTimeline(page) {
   /** How many ran at once, over time. @type {[number, number][]} */
   let levels = [];
   let isStale = true;
+  /** The moment of the bars: what is drawn again between two readings is of it, too. */
+  let at = page.now();
   const legend = legendOf(part("timeline-legend"));
 
   /** @returns {[number, number]} */
   const whole = () => {
     const run = store.execution;
-    const from = run?.started_at ?? run?.created_at ?? page.now();
-    return [from, Math.max(run?.completed_at ?? page.now(), from + 1)];
+    const from = run?.started_at ?? run?.created_at ?? at;
+    return [from, Math.max(run?.completed_at ?? at, from + 1)];
   };
 
   const draw = () => {
     if (!page.isShown("timeline") || store.execution === null) {
       return;
     }
-    const [from, to] = whole();
-    if (span !== null && follow.checked && store.execution.completed_at === null) {
-      span = [to - (span[1] - span[0]), to];
-    }
     if (isStale) {
-      shown = lines(store, group.value, page.now());
+      at = page.now();
+      shown = lines(store, group.value, at);
       levels = runningLevels(shown);
       legend(shown);
       isStale = false;
     }
+    const [from, to] = whole();
+    if (span !== null && follow.checked && store.execution.completed_at === null) {
+      span = [to - (span[1] - span[0]), to];
+    }
     const height = shown.length * ROW_PX + AXIS_PX;
     drawStrip(strip, levels, [from, to], span, palette);
     const seenHeight = Math.min(height, Math.max(220, Math.round(window.innerHeight * 0.62)));
-    drawRows(canvas, rows, shown, span ?? [from, to], seenHeight, palette, page);
+    drawRows(canvas, rows, shown, span ?? [from, to], at, seenHeight, palette, page);
     sizer.style.height = `${Math.max(0, height - seenHeight)}px`;
     const [left, right] = span ?? [from, to];
     write(
@@ -222,15 +225,16 @@ function drawStrip(strip, levels, whole, span, palette) {
  * @param {HTMLElement} rows
  * @param {ReturnType<typeof lines>} shown
  * @param {[number, number]} span
+ * @param {number} now  the moment of what is shown
  * @param {number} height
  * @param {Record<string, string>} palette
  * @param {import("./execution.js").Page} page
  */
-function drawRows(canvas, rows, shown, span, height, palette, page) {
+function drawRows(canvas, rows, shown, span, now, height, palette, page) {
   const { pen, width } = penOf(canvas, height);
   const names = nameWidth(width);
   const x = (/** @type {number} */ at) => names + ((at - span[0]) / (span[1] - span[0])) * (width - names - 8);
-  drawAxis(pen, span, x, height, palette);
+  drawAxis(pen, span, x, width, height, palette);
   const first = Math.floor(rows.scrollTop / ROW_PX);
   const count = Math.ceil((height - AXIS_PX) / ROW_PX) + 1;
   const chosen = page.chosen();
@@ -261,7 +265,7 @@ function drawRows(canvas, rows, shown, span, height, palette, page) {
   pen.restore();
   if (page.store.execution?.completed_at === null) {
     pen.fillStyle = palette.failed ?? "";
-    pen.fillRect(x(page.now()), 0, 1.5, height);
+    pen.fillRect(x(now), 0, 1.5, height);
   }
 }
 
@@ -312,10 +316,11 @@ const TICKS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 180
  * @param {CanvasRenderingContext2D} pen
  * @param {[number, number]} span
  * @param {(at: number) => number} x
+ * @param {number} width
  * @param {number} height
  * @param {Record<string, string>} palette
  */
-function drawAxis(pen, span, x, height, palette) {
+function drawAxis(pen, span, x, width, height, palette) {
   const room = x(span[1]) - x(span[0]);
   const step = TICKS_S.find((s) => (s / (span[1] - span[0])) * room >= 70) ?? 86400;
   for (let after = 0; after <= span[1] - span[0]; after += step) {
@@ -323,8 +328,9 @@ function drawAxis(pen, span, x, height, palette) {
     pen.fillStyle = palette.line ?? "";
     pen.fillRect(at, AXIS_PX - 4, 1, height);
     pen.fillStyle = palette.soft ?? "";
-    if (at < x(span[1]) - 30) {
-      pen.fillText(step < 1 ? `${after.toFixed(1)} s` : clock(after), at + 3, AXIS_PX / 2);
+    const words = step < 1 ? `${after.toFixed(1)} s` : clock(after);
+    if (at + 3 + pen.measureText(words).width <= width) {
+      pen.fillText(words, at + 3, AXIS_PX / 2);
     }
   }
 }
