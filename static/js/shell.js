@@ -62,14 +62,16 @@ function setUpZone() {
   show();
 }
 
-/** Relative times say how long ago; on hover the moment itself. */
+const paper = matchMedia("print");
+
+/** Relative times say how long ago; on hover, and on paper, the moment itself. */
 function freshenTimes() {
   const now = Date.now() / 1000;
   for (const time of document.querySelectorAll("time[data-ago], time[data-moment]")) {
     const at = Date.parse(time.getAttribute("datetime") ?? "") / 1000;
     if (Number.isFinite(at)) {
       const moment = dateTime(at, isUtc());
-      const text = time.hasAttribute("data-ago") ? ago(now - at) : moment;
+      const text = time.hasAttribute("data-ago") && !paper.matches ? ago(now - at) : moment;
       if (time.textContent !== text) {
         time.textContent = text;
       }
@@ -160,3 +162,4 @@ setUpConfirming();
 setUpKeys();
 freshenTimes();
 setInterval(freshenTimes, 5000);
+paper.addEventListener("change", freshenTimes);
