@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from executions import selectors
@@ -30,9 +34,26 @@ def audit_list(request: HttpRequest) -> HttpResponse:
     return render(request, "audit_list.html", context)
 
 
-def _told(details: dict[str, Any]) -> str:
+def _told(details: dict[str, Any]) -> SafeString:
     """In words; a list is what was and what is."""
-    return "; ".join(
-        f"{name}: {' → '.join(map(str, value)) if isinstance(value, list) else value}"
+    parts = [
+        (name, _joined(" → ", value if isinstance(value, list) else [value]))
         for name, value in details.items()
-    )
+    ]
+    return _joined("; ", (format_html("{}: {}", *part) for part in parts))
+
+
+def _joined(between: str, values: Iterable[Any]) -> SafeString:
+    return format_html_join(between, "{}", ((_shown(value),) for value in values))
+
+
+def _shown(value: Any) -> Any:
+    """A moment, kept as text, in the zone its reader has chosen; all else as it is."""
+    try:
+        at = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return value
+    if at.tzinfo is None:
+        return value
+    words = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return format_html('<time datetime="{0}" title="{0}" data-moment>{1}</time>', value, words)

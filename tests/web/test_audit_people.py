@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.urls import reverse
+from django.utils import timezone
 
 from executions import services
 from executions.models import AuditEntry, Team
@@ -91,3 +92,15 @@ def test_tokens_are_told_when_they_are_made_and_ended(chief):
     assert token not in str(details)
     chief.post("/api/v1/tokens/end/", headers={"Authorization": f"Token {token}"})
     assert newest() == ("chief", "delete", "token of chief", {})
+
+
+def test_a_moment_among_the_details_is_told_as_one_and_text_stays_text(chief, ann):
+    services.token_make(user=ann, scope=services.Scope.READ, days=1)
+    until = newest()[3]["until"]
+    AuditEntry(
+        at=timezone.now(), verb="change", target="x", details={"a": ["<b>", 20260101]}
+    ).save()
+    page = chief.get("/audit/").content.decode()
+    shown = f'<time datetime="{until}" title="{until}" data-moment>{until[:10]} '
+    assert f"until: {shown}" in page
+    assert "a: &lt;b&gt; → 20260101" in page
