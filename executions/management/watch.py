@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
@@ -47,9 +48,19 @@ def follow(execution: Execution, console: Console, *, user: Any) -> None:
         try:
             _until_over(execution, progress, bar, shown)
         except KeyboardInterrupt:
-            console.print("cancelling …")
-            services.execution_cancel(execution=execution, user=user)
-            _until_over(execution, progress, bar, shown)
+            _cancel(execution, console, user)
+            try:
+                _until_over(execution, progress, bar, shown)
+            except KeyboardInterrupt:
+                told = f"left: `pexec report {execution.public_id}` tells how it ended"
+                console.print(told, highlight=False)
+                raise
+
+
+def _cancel(execution: Execution, console: Console, user: Any) -> None:
+    with suppress(services.NotAllowedNowError):  # it ended by itself in this moment
+        services.execution_cancel(execution=execution, user=user)
+        console.print("cancelling, Ctrl-C again leaves it to that")
 
 
 def _until_over(execution: Execution, progress: Progress, bar: Any, shown: set[str]) -> None:

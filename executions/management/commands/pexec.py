@@ -62,7 +62,9 @@ class Command(BaseCommand):
         what_if.add_argument("id", metavar="ID")
         what_if.add_argument("--json", action="store_true")
         what_if.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER")
-        run = verbs.add_parser("run", help="submit, show progress, print the summary")
+        run = verbs.add_parser(
+            "run", help="submit, show progress, print the summary; Ctrl-C cancels, twice leaves"
+        )
         run.add_argument("spec", metavar="SPEC")
         run.add_argument("--json", action="store_true", help="print the report as JSON")
         run.add_argument("--user", help="on whose behalf")
