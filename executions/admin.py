@@ -26,6 +26,7 @@ from executions.models import (
     Attempt,
     AuditEntry,
     Command,
+    DispatcherProcess,
     Execution,
     Requirement,
     Resource,
@@ -482,6 +483,13 @@ class AuditEntryAdmin(SeenAdmin):
         """What it was done to, as a link while it is there."""
         address = self._addresses.get(obj.target)
         return format_html('<a href="{}">{}</a>', address, obj.target) if address else obj.target
+
+
+@admin.register(DispatcherProcess)
+class DispatcherProcessAdmin(SeenAdmin):
+    """Dispatcher processes."""
+
+    list_display = ("holder", "host", "pid", "leads", "started_at", "seen_at")
 
 
 @admin.register(WorkerProcess)

@@ -10,11 +10,11 @@ import structlog
 from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.models import Count, Sum
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import is_valid_path
-from django.utils import timezone
 from django.views import defaults
 from django.views.decorators.http import require_safe
 from knox.auth import TokenAuthentication
@@ -24,7 +24,14 @@ from prometheus_client.registry import Collector
 from rest_framework.exceptions import AuthenticationFailed
 
 from executions.dispatch.bus import BusDownError, default_bus
-from executions.models import Attempt, Demand, Execution, Leadership, WorkerProcess
+from executions.models import (
+    Attempt,
+    Demand,
+    DispatcherProcess,
+    Execution,
+    Leadership,
+    WorkerProcess,
+)
 from executions.scheduling.model import OPEN_EXECUTION_STATES
 from executions.watching import audit, uses
 from executions.watching.shared import KeptReadings
@@ -33,9 +40,9 @@ log = structlog.get_logger(__name__)
 
 KEPT_S = 1.0
 """Anybody may ask, and each answer counts in the tables: so all who ask within this share one."""
-ready_kept: KeptReadings[dict[str, str]] = KeptReadings(KEPT_S)
+ready_kept: KeptReadings[dict[str, str | int]] = KeptReadings(KEPT_S)
 metrics_kept: KeptReadings[bytes] = KeptReadings(KEPT_S)
-WORKER_FRESH = timedelta(seconds=45)
+FRESH = timedelta(seconds=45)
 
 
 class NotReadyError(Exception):
@@ -65,7 +72,7 @@ def _check_redis() -> None:
 
 def _check_leader() -> None:
     try:
-        leads = Leadership.objects.filter(expires_at__gt=timezone.now()).exists()
+        leads = Leadership.objects.filter(expires_at__gt=Now()).exists()
     except DatabaseError as error:
         raise _silent(error) from None
     if not leads:
@@ -75,7 +82,7 @@ def _check_leader() -> None:
 def _check_worker() -> None:
     try:
         fresh = WorkerProcess.objects.filter(
-            gone_at=None, slots__gt=0, heartbeat_at__gt=timezone.now() - WORKER_FRESH
+            gone_at=None, slots__gt=0, heartbeat_at__gt=Now() - FRESH
         ).exists()
     except DatabaseError as error:
         raise _silent(error) from None
@@ -112,16 +119,27 @@ def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (a view's sign
     return JsonResponse(body, status=200 if body["status"] == "ok" else 503)
 
 
-def _readiness() -> dict[str, str]:
+def _dispatchers() -> dict[str, int]:
+    """How many dispatchers gave a sign of life, by what they do."""
+    there = DispatcherProcess.objects.filter(seen_at__gt=Now() - FRESH)
+    leads = there.filter(
+        pk__in=Leadership.objects.filter(expires_at__gt=Now()).values("holder")
+    ).count()
+    return {"leader": leads, "standby": there.count() - leads}
+
+
+def _readiness() -> dict[str, str | int]:
     found: dict[str, str] = {}
     for name, check in CHECKS.items():
         try:
             check()
         except NotReadyError as error:
             found[name] = str(error)
-    body = {name: found.get(name, "ok") for name in CHECKS}
+    body: dict[str, str | int] = {name: found.get(name, "ok") for name in CHECKS}
     if "database" not in found:
         body["permits"] = _audited()
+    if "dispatcher" not in found:
+        body["standbys"] = _dispatchers()["standby"]
     return {"status": "unavailable" if found else "ok", **body}
 
 
@@ -219,6 +237,8 @@ class _Counts(Collector):
             ["how"],
             audit.permit_drift().items(),
         )
+        dispatchers = _dispatchers().items()
+        yield _gauge("pexec_dispatchers", "Dispatchers, by role.", ["role"], dispatchers)
         yield _gauge("pexec_workers", "Worker processes.", [], [(workers.count(),)])
 
 

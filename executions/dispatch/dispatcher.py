@@ -27,6 +27,7 @@ from executions.dispatch.chores import Chores
 from executions.dispatch.inbox import Batch, take_commands, take_messages
 from executions.dispatch.lease import Lease, StaleTermError
 from executions.dispatch.live import FRAME_EVERY_S, FanOut, LiveFeed
+from executions.dispatch.presence import Presence
 from executions.dispatch.replanner import Replanner
 from executions.dispatch.roster import Roster
 from executions.dispatch.rows import StaleRowError
@@ -343,7 +344,9 @@ class Dispatcher:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._clock = Clock()
-        self._lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(32):08x}")
+        holder = f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(32):08x}"
+        self._lease = Lease(holder)
+        self._presence = Presence(holder)
         self._fan_out = FanOut()
         self._stopping = threading.Event()
         self._chores = Chores.of_site(self._lease.is_trusted)
@@ -356,6 +359,7 @@ class Dispatcher:
                 if self._lease.is_trusted() or self._lease.acquire():
                     self._lead()
                 else:
+                    self._presence.tell()
                     self._stopping.wait(STANDBY_S)
             except (StaleTermError, StaleRowError, DatabaseError) as error:
                 log.warning("dispatcher starts over", error=f"{type(error).__name__}: {error}")
@@ -380,6 +384,7 @@ class Dispatcher:
         try:
             while not self._stopping.is_set() and self._lease.is_trusted():
                 leader.step(timeout_s=0.5)
+                self._presence.tell()
         finally:
             leader.close()
 
@@ -396,6 +401,7 @@ class Dispatcher:
 
     def _quit(self) -> None:
         self._release()  # first: a chore may take longer than whoever ends us waits
+        self._presence.leave()
         connection.close()
         self._chores.stop()
         self._fan_out.close()

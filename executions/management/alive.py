@@ -1,6 +1,6 @@
 """Whether a part of the site on this machine works, as container engines ask.
 
-A worker and the leader say so in the database; a web process answers.
+Workers and dispatchers say so in the database; a web process answers.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from django.db import DatabaseError
 from django.db.models.functions import Now
 
 from executions.dispatch.timing import LOST_AFTER_S
-from executions.models import Leadership, WorkerProcess
+from executions.models import DispatcherProcess, WorkerProcess
 
+SILENCE = timedelta(seconds=LOST_AFTER_S)
 ANSWER_WITHIN_S = 5.0
 OK = 200
 
@@ -34,15 +35,15 @@ def check(part: str) -> None:
 
 
 def _dispatcher() -> None:
-    """One leads, here or elsewhere: who stands by leaves no trace until it is needed."""
-    if not Leadership.objects.filter(expires_at__gt=Now()).exists():
-        raise DeadError("no dispatcher leads")
+    """Whether it leads or stands by."""
+    here = DispatcherProcess.objects.filter(host=socket.gethostname())
+    if not here.filter(seen_at__gt=Now() - SILENCE).exists():
+        raise DeadError("no dispatcher of this machine gives a sign of life")
 
 
 def _worker() -> None:
-    silence = timedelta(seconds=LOST_AFTER_S)
     here = WorkerProcess.objects.filter(host=socket.gethostname(), gone_at=None)
-    if not here.filter(heartbeat_at__gt=Now() - silence).exists():
+    if not here.filter(heartbeat_at__gt=Now() - SILENCE).exists():
         raise DeadError("no worker process of this machine gives a sign of life")
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib import admin
 from django.db import models
+from django.db.models.functions import Now
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
@@ -307,6 +309,25 @@ class WorkerProcess(models.Model):
 
     class Meta:
         verbose_name_plural = "worker processes"
+
+
+class DispatcherProcess(models.Model):
+    """A dispatcher that is there: one leads, the others stand by. For people; see `Leadership`."""
+
+    holder = models.CharField(max_length=128, primary_key=True)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "dispatcher processes"
+
+    @property
+    @admin.display(boolean=True)
+    def leads(self) -> bool:
+        """Whether the lease is its own now."""
+        return Leadership.objects.filter(holder=self.holder, expires_at__gt=Now()).exists()
 
 
 class Leadership(models.Model):

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db.models.functions import Now
 
 from executions.management.commands.pexec import Command
-from executions.models import Leadership, WorkerProcess
+from executions.models import DispatcherProcess, WorkerProcess
 
 pytestmark = pytest.mark.django_db
 COMPOSE = yaml.safe_load((Path(__file__).parents[2] / "docker-compose.yml").read_text())
@@ -42,12 +42,20 @@ def worker(host, silent_s=0.0, **fields):
     )
 
 
-def test_a_dispatcher_is_alive_while_somebody_leads(capsys):
-    assert why_dead(capsys, "dispatcher") == "no dispatcher leads"
-    Leadership.objects.update_or_create(pk=1, defaults={"expires_at": Now() + timedelta(seconds=9)})
+def dispatcher(host, silent_s=0.0):
+    seen_at = Now() - timedelta(seconds=silent_s)
+    about = {"host": host, "pid": 1, "started_at": seen_at, "seen_at": seen_at}
+    DispatcherProcess.objects.create(holder=f"{host}-{silent_s}", **about)
+
+
+def test_a_dispatcher_is_alive_while_one_of_this_machine_says_so(capsys, monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "here")
+    silent = "no dispatcher of this machine gives a sign of life"
+    dispatcher("elsewhere")
+    dispatcher("here", silent_s=50)
+    assert why_dead(capsys, "dispatcher") == silent
+    dispatcher("here")
     assert why_dead(capsys, "dispatcher") == ""
-    Leadership.objects.update(expires_at=Now() - timedelta(seconds=1))
-    assert why_dead(capsys, "dispatcher") == "no dispatcher leads"
 
 
 def test_a_worker_is_alive_while_one_of_this_machine_says_so(capsys, monkeypatch):

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
 from executions.dispatch.lease import Lease, StaleTermError
 from executions.dispatch.rows import statements
@@ -24,6 +25,14 @@ def test_the_first_to_ask_leads_and_the_second_waits(clock):
     assert not second.acquire()
     assert first.is_trusted()
     assert not second.is_trusted()
+
+
+def test_who_waits_asks_without_writing(clock):
+    first, second = Lease("a", clock), Lease("b", clock)
+    first.acquire()
+    with CaptureQueriesContext(connection) as asked:
+        assert not second.acquire()
+    assert [query["sql"].split()[0] for query in asked] == ["SELECT"]
 
 
 def test_an_expired_lease_goes_to_the_next_with_a_higher_term(clock):
