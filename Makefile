@@ -44,8 +44,12 @@ lint: $(VENV)/.installed-dev js-lint ## formatter, linter, types, import contrac
 	$(BIN)/lint-imports
 	$(BIN)/mypy .
 
-test: $(VENV)/.installed-dev js-test ## the whole test suite
-	$(BIN)/pytest
+APART = processes or browser
+test: $(VENV)/.installed-dev js-test ## the whole test suite; what starts sites by itself, all else side by side
+	@status=0; \
+	$(BIN)/pytest -n auto --maxprocesses 4 -m "not ($(APART))" || status=$$?; \
+	$(BIN)/pytest -m "$(APART)" || status=$$?; \
+	exit $$status
 
 fuzz: $(VENV)/.installed-dev ## the brain's properties, long: FUZZ=5000 runs of 80 steps
 	PEXEC_FUZZ=$(or $(FUZZ),5000) $(BIN)/pytest tests/scheduling -k "properties or brute or waits"
