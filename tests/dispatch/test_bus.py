@@ -1,5 +1,8 @@
 """The bus: messages come in order, once, in batches; live output is kept by its end."""
 
+import time
+from statistics import median
+
 import pytest
 
 from executions.dispatch import bus as bus_module
@@ -13,6 +16,16 @@ def test_events_come_in_the_order_sent_and_are_then_gone(bus):
     taken = bus.events_take(1.0)
     assert [m.get("n", m["type"]) for m in taken] == [1, "wake", 2]
     assert bus.events_take(0.0) == []
+
+
+def test_a_wait_in_vain_ends_when_it_is_to(bus):
+    late_s = []
+    for n in range(15):
+        wait_s = 0.02 + 0.007 * n  # as often at each phase of a slow clock
+        begun = time.monotonic()
+        assert bus.events_take(wait_s) == []
+        late_s.append(time.monotonic() - begun - wait_s)
+    assert median(late_s) < 0.03
 
 
 @pytest.mark.parametrize("extra", [0, 1])
