@@ -34,9 +34,11 @@ MUTANTS = {
 def run_mutants(
     run: Callable[..., dict[str, Any]], databases: list[str], *, is_written: bool
 ) -> int:
-    """Each drill with its rule and without it, on each database; 1 where one was not as due."""
+    """Each drill with its rule and without it, on each database; 1 where one was not as due.
+
+    A rule's line is written once it was judged on all of them.
+    """
     wrong = 0
-    lines = []
     for rule, mutant in MUTANTS.items():
         said = {}
         for database in databases:
@@ -49,9 +51,9 @@ def run_mutants(
                 mark = "as it should" if is_right else "WRONG"
                 print(f"{database:>10} {mutant.row:>3} {how}: {told}  {mark}", flush=True)
             said[database] = _words(told) if is_right else "WRONG"
-        lines.append((rule, mutant.row, *(said.get(name, "") for name in NAMES), today()))
-    if is_written and not wrong:
-        write({"mutants": lines}, [])
+        if is_written and not wrong:
+            line = (rule, mutant.row, *(said.get(name, "") for name in NAMES), today())
+            write({"mutants": [line]}, [])
     return min(wrong, 1)
 
 
