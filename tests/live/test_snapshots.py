@@ -18,6 +18,8 @@ from tests.web import conftest as personas
 site, group, author, execution = (
     personas.site, personas.group, personas.author, personas.execution,
 )  # fmt: skip
+asks = pytest.mark.django_db(transaction=True)
+"""The thread that reads looks after its connections, though nothing is asked there."""
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 AFTER = st.none() | st.integers(0, 10**9)
 WAITS = st.dictionaries(st.sampled_from(["team:a", "workers", "backoff"]), st.integers(0, 10**7))
@@ -104,6 +106,7 @@ def test_moments_come_from_the_database_as_they_are_there(execution, microsecond
     assert (test["started_at"], test["depends_on"], test["level"]) == (None, [0], 1)
 
 
+@asks
 async def test_who_asks_while_others_read_shares_the_next_reading():
     readings, begun, let = SharedReadings(), Event(), Event()
     made = []
@@ -127,6 +130,7 @@ async def test_who_asks_while_others_read_shares_the_next_reading():
     assert made == [0, 1]
 
 
+@asks
 async def test_a_reading_that_fails_is_told_to_who_asked_and_not_kept():
     readings = SharedReadings()
 
@@ -138,6 +142,7 @@ async def test_a_reading_that_fails_is_told_to_who_asked_and_not_kept():
     assert await readings.read("a", lambda: 1) == 1
 
 
+@asks
 async def test_a_reading_may_serve_for_a_while_and_then_no_more():
     readings = SharedReadings(kept_s=0.2)
     assert await readings.read("a", lambda: 1) == 1
