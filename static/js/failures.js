@@ -102,7 +102,7 @@ function article({ task, skipped }, isFirst, { choose, show, now, left }) {
       lane && element("span", { class: "soft" }, lane),
       band(task.priority) !== "normal" && element("span", { class: "soft" }, band(task.priority)),
       element("span", {}, `${task.attempts} ${task.attempts === 1 ? "attempt" : "attempts"}`),
-      task.finished_at && element("span", { class: "num" }, element("span", { class: "clock" }, timeOfDay(task.finished_at, isUtc())), " ", when(task.finished_at, now())),
+      task.finished_at && element("span", { class: "num" }, timeOfDay(task.finished_at, isUtc()), " ", when(task.finished_at, now())),
       element(
         "div",
         { class: "actions" },
