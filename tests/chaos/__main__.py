@@ -164,7 +164,7 @@ def main() -> int:
     parser.add_argument("--sites", type=int, help="so many side by side (else two a processor)")
     parser.add_argument("--inside", action="store_true")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
+    signal.signal(signal.SIGTERM, _end)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pexec_site.settings")
     if options.inside:
         print(json.dumps(run_inside(options.rows[0], options.tempo, options.seed)))
@@ -193,6 +193,12 @@ def main() -> int:
         }
         write(kept, [*DRILLS])
     return 1 if broken else 0
+
+
+def _end(*_: object) -> None:
+    """Once: what is put in order then is not to be interrupted by being told again."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit("told to end")
 
 
 def _databases() -> list[str]:
