@@ -297,7 +297,7 @@ class Leader:
         return self._machine.changed_waits()
 
     def _changed_sums(self, now: float) -> dict[str, Sums]:
-        """What open executions waited for up to now, to be written; few are asked for it often."""
+        """What open executions waited for up to now, where it is time to write that and it grew."""
         if now < self._sum_at:
             return {}
         self._sum_at = now + SUM_EVERY_S

@@ -1,14 +1,12 @@
 """What tests of the shell around the brain share: a bus of their own on the real Redis."""
 
 import secrets
-import threading
 
 import pytest
 from django.conf import settings
 
 from executions.dispatch.bus import Bus
-from executions.dispatch.dispatcher import Dispatcher
-from tests.dispatch.small_site import WITHIN_S, a_worker
+from tests.dispatch.small_site import a_dispatcher, a_worker
 
 
 @pytest.fixture
@@ -33,13 +31,8 @@ def clock() -> HandClock:
 
 @pytest.fixture
 def dispatcher(bus):
-    found = Dispatcher(bus)
-    thread = threading.Thread(target=found.run)
-    thread.start()
-    yield found
-    found.stop()
-    thread.join(WITHIN_S)
-    assert not thread.is_alive()
+    with a_dispatcher(bus) as found:
+        yield found
 
 
 @pytest.fixture

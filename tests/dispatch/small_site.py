@@ -1,4 +1,4 @@
-"""A site in one process: a worker whose lanes are threads instead of Celery tasks, and its runs."""
+"""A site in one process, with threads for a dispatcher and for lanes instead of Celery tasks."""
 
 import threading
 import time
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from django.db import transaction
 from django.utils import timezone
 
+from executions.dispatch.dispatcher import Dispatcher
 from executions.dispatch.worker import LaneWorker
 from executions.models import Execution, TaskRun
 from executions.models.snapshots import group_of
@@ -23,6 +24,19 @@ def wait_until(condition, what):
     while not condition():
         assert time.monotonic() < deadline, what
         threading.Event().wait(0.01)
+
+
+@contextmanager
+def a_dispatcher(bus):
+    found = Dispatcher(bus)
+    thread = threading.Thread(target=found.run)
+    thread.start()
+    try:
+        yield found
+    finally:
+        found.stop()
+        thread.join(WITHIN_S)
+        assert not thread.is_alive()
 
 
 @contextmanager

@@ -3,15 +3,12 @@
 Lanes are threads here instead of Celery tasks; everything else is as in a site.
 """
 
-import threading
-
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from executions.dispatch import dispatcher as dispatcher_module
-from executions.dispatch.dispatcher import Dispatcher
 from executions.models import (
     Attempt,
     Command,
@@ -20,7 +17,15 @@ from executions.models import (
     Team,
     WorkerProcess,
 )
-from tests.dispatch.small_site import LONG, WITHIN_S, a_worker, finish, states, submit, wait_until
+from tests.dispatch.small_site import (
+    LONG,
+    a_dispatcher,
+    a_worker,
+    finish,
+    states,
+    submit,
+    wait_until,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -188,20 +193,10 @@ def test_a_new_leader_carries_on_from_the_database(bus, worker):
         {"task_id": "A", "runner": "sleep", "payload": {"seconds": 0.5}},
         {"task_id": "B", "depends_on": ["A"]},
     )
-    first = Dispatcher(bus)
-    thread = threading.Thread(target=first.run)
-    thread.start()
-    wait_until(execution.task_runs.filter(state="running").exists, "A runs")
-    first.stop()
-    thread.join(WITHIN_S)
-    second = Dispatcher(bus)
-    thread = threading.Thread(target=second.run)
-    thread.start()
-    try:
+    with a_dispatcher(bus):
+        wait_until(execution.task_runs.filter(state="running").exists, "A runs")
+    with a_dispatcher(bus):
         finish(execution)
-    finally:
-        second.stop()
-        thread.join(WITHIN_S)
     assert execution.outcome == "success"
     assert dict(execution.task_runs.values_list("task_id", "attempts")) == {"A": 1, "B": 1}
 

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 
@@ -10,7 +9,7 @@ from executions.dispatch import dispatcher
 from executions.dispatch.chores import Chores
 from executions.dispatch.dispatcher import Clock, Dispatcher
 from executions.models import Attempt, Leadership, Team
-from tests.dispatch.small_site import WITHIN_S, finish, submit, wait_until
+from tests.dispatch.small_site import WITHIN_S, a_dispatcher, finish, submit, wait_until
 
 begun, may_end = threading.Event(), threading.Event()
 
@@ -38,18 +37,6 @@ def test_the_lead_is_free_at_once_though_a_chore_takes_long(bus):
         thread.join(WITHIN_S)
 
 
-@contextmanager
-def leading(bus):
-    found = Dispatcher(bus)
-    thread = threading.Thread(target=found.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        found.stop()
-        thread.join(WITHIN_S)
-
-
 @pytest.mark.django_db(transaction=True)
 def test_what_bound_the_run_counts_whoever_leads(bus, worker, monkeypatch):
     monkeypatch.setattr(dispatcher, "SUM_EVERY_S", 0.0)
@@ -59,9 +46,9 @@ def test_what_bound_the_run_counts_whoever_leads(bus, worker, monkeypatch):
         for n in range(3)
     ]
     execution = submit(bus, *tasks)
-    with leading(bus):
+    with a_dispatcher(bus):
         wait_until(lambda: execution.task_runs.filter(state="completed").exists(), "one is done")
-    with leading(bus):
+    with a_dispatcher(bus):
         finish(execution)
     starts = Attempt.objects.filter(execution=execution).order_by("dispatched_at")
     first, *_, last = starts.values_list("dispatched_at", flat=True)

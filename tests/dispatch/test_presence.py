@@ -1,31 +1,17 @@
 """Dispatchers that are there are seen, whether they lead or stand by."""
 
-import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
 from django.db.models.functions import Now
 
 from executions import health
-from executions.dispatch.dispatcher import Dispatcher
 from executions.dispatch.presence import Presence
 from executions.models import DispatcherProcess
-from tests.dispatch.small_site import WITHIN_S, wait_until
+from tests.dispatch.small_site import a_dispatcher, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@contextmanager
-def running(bus):
-    found = Dispatcher(bus)
-    thread = threading.Thread(target=found.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        found.stop()
-        thread.join(WITHIN_S)
 
 
 def leads():
@@ -35,7 +21,7 @@ def leads():
 def test_one_leads_and_the_others_stand_by_until_they_end(bus, client, redis_server):
     with ExitStack() as some:
         for _ in range(3):
-            some.enter_context(running(bus))
+            some.enter_context(a_dispatcher(bus))
         wait_until(lambda: leads() == [False, False, True], "all three are seen")
         health.ready_kept.forget()
         told = client.get("/readyz").json()
